@@ -1,0 +1,123 @@
+"""Every error a caller may be told about, and what it means over HTTP.
+
+AppError                       500
+├── BadRequest                 400  a value is missing or not one of ours
+├── NotFound                   404  absent, or not the caller's
+├── Conflict                   409  the resource is in the wrong state
+├── TooLarge                   413  more bytes than allowed
+├── InvalidInput               422  well formed, but not acceptable
+│   └── UnreadableMedia        422  not a recording that can be decoded
+├── Unavailable                503  a part of Pegasus is down for now; try again
+└── ProviderError              502  an outside service refused; do not try again
+    ├── ProviderAuthError      502  the key or the permission is wrong
+    └── ProviderUnavailable    503  an outside service failed for now; try again
+        └── ProviderBusy       503  it said "too many requests"; waiting is free
+
+``code`` is the stable name for machines: it stands in the error document's
+``error.code`` and in the ``error_code`` of a failed job.
+"""
+
+
+class AppError(Exception):
+    """Base of all errors that have a meaning outside the code.
+
+    The first line of the class docstring is the default message.
+    """
+
+    status = 500
+    retryable = False
+    code = "internal_error"
+
+    def __init__(self, message: str | None = None, *, code: str | None = None) -> None:
+        super().__init__(message or (self.__doc__ or "").partition("\n")[0])
+        if code is not None:
+            self.code = code
+
+
+class BadRequest(AppError):
+    """The request cannot be understood."""
+
+    status = 400
+    code = "bad_request"
+
+
+class NotFound(AppError):
+    """No such resource."""
+
+    status = 404
+    code = "not_found"
+
+
+class Conflict(AppError):
+    """The resource is not in a state that allows this."""
+
+    status = 409
+    code = "conflict"
+
+
+class TooLarge(AppError):
+    """The request carries more bytes than are allowed."""
+
+    status = 413
+    code = "too_large"
+
+
+class InvalidInput(AppError):
+    """The request cannot be accepted."""
+
+    status = 422
+    code = "invalid_input"
+
+
+class UnreadableMedia(InvalidInput):
+    """The file is not a recording that can be decoded.
+
+    Codes: ``media_unreadable``, ``media_empty``, ``media_no_audio``,
+    ``media_truncated``, ``media_too_long``, ``media_unsupported``.
+    """
+
+    code = "media_unreadable"
+
+
+class Unavailable(AppError):
+    """The service is not available for now; try again shortly."""
+
+    status = 503
+    retryable = True
+    code = "unavailable"
+
+
+class ProviderError(AppError):
+    """An outside service refused the request."""
+
+    status = 502
+    code = "provider_rejected"
+
+
+class ProviderAuthError(ProviderError):
+    """An outside service refused our key; an operator must act."""
+
+    code = "provider_auth"
+
+
+class ProviderUnavailable(ProviderError):
+    """An outside service is not available for now."""
+
+    status = 503
+    retryable = True
+    code = "provider_unavailable"
+
+
+class ProviderBusy(ProviderUnavailable):
+    """An outside service asks us to slow down.
+
+    ``retry_after_seconds`` is what it asked for, or None. Not counted as an attempt.
+    """
+
+    code = "provider_busy"
+
+    def __init__(
+        self, message: str | None = None, *, retry_after_seconds: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds

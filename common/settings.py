@@ -1,0 +1,1 @@
+"""All configuration, read from the environment once, at start-up."""
