@@ -164,3 +164,81 @@ class StudyMaterial:
     preset: Preset
     lecture_mode: str | None = None
     threads: Sequence[KnownThread] = ()
+
+
+class EngineLabel(_Strict):
+    """Who wrote a document."""
+
+    provider: Text
+    model: Text
+
+
+class Document(_Strict):
+    """What all five artifact documents have in common."""
+
+    id: Text
+    courseId: Text  # noqa: N815
+    lectureId: Text  # noqa: N815
+    presetId: Text  # noqa: N815
+    generatedAt: Text  # noqa: N815
+    version: Text
+    engine: EngineLabel
+    threadRefs: list[Text] | None = None  # noqa: N815
+
+
+class SummaryDocument(Document):
+    """``summary.json``."""
+
+    artifactType: Literal["summary"] = "summary"  # noqa: N815
+    overview: Text
+    sections: Annotated[list[Section], Field(min_length=1)]
+
+
+class OutlineDocument(Document):
+    """``outline.json``."""
+
+    artifactType: Literal["outline"] = "outline"  # noqa: N815
+    outline: Annotated[list[OutlineNode], Field(min_length=1)]
+
+
+class KeyTermsDocument(Document):
+    """``key-terms.json``."""
+
+    artifactType: Literal["key-terms"] = "key-terms"  # noqa: N815
+    terms: Annotated[list[Term], Field(min_length=1)]
+
+
+class FlashcardsDocument(Document):
+    """``flashcards.json``."""
+
+    artifactType: Literal["flashcards"] = "flashcards"  # noqa: N815
+    cards: Annotated[list[Card], Field(min_length=1)]
+
+
+class ExamQuestionsDocument(Document):
+    """``exam-questions.json``."""
+
+    artifactType: Literal["exam-questions"] = "exam-questions"  # noqa: N815
+    questions: Annotated[list[Question], Field(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyPack:
+    """Everything that one lecture yielded, ready to be exported.
+
+    ``media_url`` plays the recording when a person opens it; None if there is none.
+    """
+
+    lecture_id: str
+    title: str
+    course_id: str
+    course_title: str
+    summary: SummaryDocument
+    outline: OutlineDocument
+    key_terms: KeyTermsDocument
+    flashcards: FlashcardsDocument
+    exam_questions: ExamQuestionsDocument
+    segments: Sequence[Segment]
+    total_ms: int
+    heard_ms: int
+    media_url: str | None = None

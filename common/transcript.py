@@ -1,4 +1,4 @@
-"""What was said, and when. Times are whole milliseconds from the start of the recording."""
+"""What was said, and when. Times are whole milliseconds from the recording's start."""
 
 from dataclasses import dataclass
 

@@ -70,9 +70,7 @@ class OutputProfile(_Frozen):
 
     summary_style: str
     sections: tuple[str, ...]
-    chunking: Literal[
-        "medium", "hierarchical", "short", "very_short", "argument_based"
-    ]
+    chunking: Literal["medium", "hierarchical", "short", "very_short", "argument_based"]
     question_focus: bool
     emphasis: Emphasis
 
@@ -84,11 +82,11 @@ class Preset(_Frozen):
     name: str
     kind: str
     description: str
-    diceWeights: Weights  # noqa: N815
-    optimizedFor: tuple[str, ...]  # noqa: N815
+    diceWeights: Weights
+    optimizedFor: tuple[str, ...]
     generation_config: GenerationConfig
-    outputProfile: OutputProfile  # noqa: N815
-    targetDisciplines: tuple[str, ...] | None = None  # noqa: N815
+    outputProfile: OutputProfile
+    targetDisciplines: tuple[str, ...] | None = None
 
 
 @cache

@@ -69,6 +69,21 @@ def canonical(provider: str) -> str:
     return provider
 
 
+def accept(settings: Settings, provider: str | None) -> str:
+    """Return our name of the provider that a request asks for (None: the default).
+
+    Raises:
+        BadRequest: we have no such provider, or it lacks its key.
+    """
+    name = canonical(provider or settings.llm_provider)
+    if name == "openai" and settings.openai_api_key is None:
+        raise BadRequest(
+            "Provider 'openai' is not configured: set OPENAI_API_KEY.",
+            code="provider_not_configured",
+        )
+    return name
+
+
 def from_settings(settings: Settings) -> LanguageModelFactory:
     """Return the factory of models; each is made once, when first asked for."""
 

@@ -1,31 +1,9 @@
 """How the worker is told that there is work."""
 
-from dataclasses import dataclass
-from datetime import datetime
-from hashlib import sha256
 from typing import Protocol
-from uuid import UUID
 
+from common.jobs import Task
 from common.settings import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One ring of the bell for a job. The job itself is in the database."""
-
-    job_id: UUID
-    dispatch_seq: int
-    queue: str
-    lane: str
-    not_before: datetime
-
-    @property
-    def name(self) -> str:
-        """Unique per dispatch, so that sending twice makes one task.
-
-        Hashed, because sequential names slow a whole Cloud Tasks queue down.
-        """
-        return sha256(f"{self.job_id}:{self.dispatch_seq}".encode()).hexdigest()[:40]
 
 
 class Queue(Protocol):

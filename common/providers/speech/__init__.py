@@ -80,6 +80,21 @@ def canonical(provider: str) -> str:
     return name
 
 
+def accept(settings: Settings, provider: str | None) -> str:
+    """Return our name of the provider that a request asks for (None: the default).
+
+    Raises:
+        BadRequest: we have no such provider, or it lacks its key.
+    """
+    name = canonical(provider or settings.speech_provider)
+    if name == "openai" and settings.openai_api_key is None:
+        raise BadRequest(
+            "Provider 'openai' is not configured: set OPENAI_API_KEY.",
+            code="provider_not_configured",
+        )
+    return name
+
+
 def from_settings(settings: Settings) -> SpeechFactory:
     """Return the factory of recognisers; each is made once, when first asked for."""
 

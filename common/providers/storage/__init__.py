@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol, assert_never
 
+from common.errors import Unavailable
 from common.settings import Settings
 
 
@@ -52,5 +53,7 @@ def from_settings(settings: Settings) -> Storage:
             from common.providers.storage.local import LocalStorage
 
             return LocalStorage(settings.storage_dir)
+        case "s3" | "gcs" as mode:
+            raise Unavailable(f"STORAGE_MODE={mode} has no provider in this version.")
         case other:
             assert_never(other)

@@ -1,0 +1,22 @@
+"""The public API, put together."""
+
+from flask import Flask
+
+from api_service import cors, errors, request_log
+from api_service.incoming import UploadRequest
+from api_service.routes import BLUEPRINTS
+from common.deps import Deps
+
+
+def create_app(deps: Deps) -> Flask:
+    """Build the API around ``deps``."""
+    app = Flask(__name__, static_folder=None)
+    app.request_class = UploadRequest
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.extensions["deps"] = deps
+    request_log.register(app)
+    cors.register(app, deps.settings.cors_origins)
+    errors.register(app)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    return app

@@ -1,0 +1,83 @@
+"""What a route may ask about the request it is serving."""
+
+import json
+from typing import Any, TypeVar, cast
+
+from flask import current_app, request
+from pydantic import BaseModel, ValidationError
+
+from api_service.errors import InvalidRequest
+from common.deps import Deps
+
+M = TypeVar("M", bound=BaseModel)
+
+_SMALL_BODY_BYTES = 1024 * 1024  # JSON bodies hold names and ids
+
+
+def deps() -> Deps:
+    """Return what the app was built around."""
+    return cast("Deps", current_app.extensions["deps"])
+
+
+def query(model: type[M]) -> M:
+    """Return the query string as ``model``; parameters it does not know are ignored.
+
+    Raises:
+        InvalidRequest: with one entry per parameter that is not valid.
+    """
+    return _validated(model, request.args.to_dict(), "query")
+
+
+def form(model: type[M]) -> M:
+    """Return the form fields as ``model``, without the files.
+
+    Raises:
+        InvalidRequest: with one entry per field that is not valid.
+    """
+    return _validated(model, request.form.to_dict(), "body")
+
+
+def body(model: type[M], *, optional: bool = False) -> M:
+    """Return the JSON body as ``model``; keys it does not know are ignored.
+
+    Args:
+        model: what the body must be.
+        optional: whether an absent body counts as ``{}``.
+
+    Raises:
+        InvalidRequest: absent, malformed, or some field is not valid.
+    """
+    request.max_content_length = _SMALL_BODY_BYTES
+    raw = request.get_data()
+    if not raw.strip():
+        if optional:
+            return model()
+        raise InvalidRequest([_problem("missing", ["body"], "Field required", None)])
+    try:
+        document = json.loads(raw)
+    except (ValueError, RecursionError) as exc:
+        raise InvalidRequest([_malformed(exc)]) from exc
+    return _validated(model, document, "body")
+
+
+def _validated(model: type[M], document: object, where: str) -> M:
+    try:
+        return model.model_validate(document)
+    except ValidationError as exc:
+        raise InvalidRequest(
+            [
+                {**error, "loc": [where, *error["loc"]]}
+                for error in exc.errors(include_url=False, include_context=True)
+            ]
+        ) from exc
+
+
+def _malformed(exc: Exception) -> dict[str, Any]:
+    place = exc.pos if isinstance(exc, json.JSONDecodeError) else 0
+    text = exc.msg if isinstance(exc, json.JSONDecodeError) else "not JSON"
+    problem = _problem("json_invalid", ["body", place], "JSON decode error", {})
+    return problem | {"ctx": {"error": text}}
+
+
+def _problem(kind: str, where: list[object], text: str, sent: object) -> dict[str, Any]:
+    return {"type": kind, "loc": where, "msg": text, "input": sent}

@@ -1,0 +1,44 @@
+"""Which web pages may call: those of ``PLC_CORS_ORIGINS``, by exact comparison."""
+
+from flask import Flask, Response, request
+
+_DAY_SECONDS = 86_400
+
+
+def register(app: Flask, origins: str) -> None:
+    """Answer preflights and mark answers for the allowed origins.
+
+    ``*`` means any page, and then without credentials: clients authenticate with a
+    header of their own, which needs none.
+    """
+    allowed = {origin.strip().rstrip("/") for origin in origins.split(",")} - {""}
+
+    def preflight() -> Response | None:
+        asked = request.headers.get("Access-Control-Request-Method")
+        if request.method != "OPTIONS" or not asked:
+            return None
+        response = Response("OK", mimetype="text/plain")
+        response.headers["Access-Control-Allow-Methods"] = (
+            "GET, POST, PUT, PATCH, DELETE, OPTIONS"
+        )
+        response.headers["Access-Control-Allow-Headers"] = request.headers.get(
+            "Access-Control-Request-Headers", ""
+        )
+        response.headers["Access-Control-Max-Age"] = str(_DAY_SECONDS)
+        return response
+
+    def mark(response: Response) -> Response:
+        origin = request.headers.get("Origin")
+        if origin is None:
+            return response
+        if "*" in allowed:
+            response.headers["Access-Control-Allow-Origin"] = "*"
+        elif origin in allowed:
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Allow-Credentials"] = "true"
+            response.vary.add("Origin")
+        response.headers["Access-Control-Expose-Headers"] = "x-request-id, Retry-After"
+        return response
+
+    app.before_request(preflight)
+    app.after_request(mark)

@@ -1,0 +1,128 @@
+"""Every failure, in the one error document that all families of clients can read.
+
+``detail`` is what Pegasus and VidWiz clients show, ``message`` what Quiz clients show,
+``error`` is for machines. A bug says nothing of itself.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask, current_app, g, redirect, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.routing import RequestRedirect
+
+from common.errors import AppError, TooLarge
+
+log = logging.getLogger(__name__)
+
+_RETRY_AFTER_SECONDS = 2  # a database that restarts is back within that
+_GONE_AWAY = {"57P01", "57P02", "57P03"}  # shutdown, crash, starting up
+
+
+class InvalidRequest(AppError):
+    """Some parameter or field is not valid."""
+
+    status = 422
+    code = "validation_error"
+
+    def __init__(self, problems: list[dict[str, Any]]) -> None:
+        super().__init__()
+        self.problems = problems
+
+
+def register(app: Flask) -> None:
+    """Make ``app`` answer every failure with the error document."""
+    app.register_error_handler(InvalidRequest, _invalid)
+    app.register_error_handler(AppError, _expected)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(SQLAlchemyError, _database)
+    app.register_error_handler(Exception, _bug)
+
+
+def _invalid(error: InvalidRequest) -> ResponseReturnValue:
+    return _document(422, error.problems, error.code, str(error))
+
+
+def _expected(error: AppError) -> ResponseReturnValue:
+    headers = {}
+    if error.retryable:
+        headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
+    if isinstance(error, TooLarge):  # what is still being sent is not worth reading
+        headers["Connection"] = "close"
+    return _document(error.status, str(error), error.code, headers=headers)
+
+
+def _http(error: HTTPException) -> ResponseReturnValue:
+    if isinstance(error, RequestRedirect):
+        return error.get_response()
+    if isinstance(error, NotFound) and (target := _without_slash()):
+        return redirect(target, 307)
+    name = error.name.title()  # "Not Found", as clients have always read it
+    headers = {}
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    code = error.name.lower().replace(" ", "_")
+    return _document(error.code or 500, name, code, headers=headers)
+
+
+def _without_slash() -> str | None:
+    """Return the path without its last slash if there is a route for that."""
+    path = request.path.rstrip("/")
+    adapter = current_app.create_url_adapter(request)
+    if not path or path == request.path or request.url_rule or adapter is None:
+        return None
+    try:
+        adapter.match(path)
+    except HTTPException:
+        return None
+    query = request.query_string.decode("latin-1")
+    return f"{path}?{query}" if query else path
+
+
+def _database(error: SQLAlchemyError) -> ResponseReturnValue:
+    """Answer 503 while the database is away; anything else is a bug of ours."""
+    if not _is_away(error):
+        return _bug(error)
+    log.warning("database unavailable", extra={"error": type(error).__name__})
+    text = "The database is not available for now; try again shortly."
+    headers = {"Retry-After": str(_RETRY_AFTER_SECONDS)}
+    return _document(503, text, "unavailable", headers=headers)
+
+
+def _is_away(error: SQLAlchemyError) -> bool:
+    if isinstance(error, PoolTimeout):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    fields = error.orig.args[0] if error.orig is not None and error.orig.args else None
+    if isinstance(fields, dict):
+        return fields.get("C") in _GONE_AWAY
+    return error.connection_invalidated or type(error.orig).__name__ == "InterfaceError"
+
+
+def _bug(error: Exception) -> ResponseReturnValue:
+    log.error("unexpected", exc_info=error)
+    return _document(500, "Internal Server Error", "internal_error")
+
+
+def _document(
+    status: int,
+    detail: object,
+    code: str,
+    message: str | None = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+) -> ResponseReturnValue:
+    message = message or str(detail)
+    details = detail if isinstance(detail, list) else None
+    body = {
+        "detail": detail,
+        "message": message,
+        "error": {"code": code, "message": message, "details": details},
+        "request_id": g.get("request_id"),
+    }
+    return body, status, dict(headers or {})

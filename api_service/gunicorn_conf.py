@@ -1,0 +1,15 @@
+"""How gunicorn runs the API: few processes, many threads, because requests wait."""
+
+import os
+
+_HOST = os.environ.get("PEGASUS_BIND", "127.0.0.1")
+bind = f"{_HOST}:{os.environ.get('PORT', '8080')}"
+worker_class = "gthread"
+workers = int(os.environ.get("PEGASUS_API_PROCESSES", "1"))
+threads = int(os.environ.get("PEGASUS_API_THREADS", "32"))
+timeout = 300  # a slow client may take minutes to send a recording
+graceful_timeout = 8  # Cloud Run leaves 10 s
+keepalive = 5
+control_socket_disable = True
+errorlog = "-"
+loglevel = "warning"

@@ -1,0 +1,88 @@
+"""Uploads on their way in: to disk in pieces, counted while they arrive."""
+
+import tempfile
+from pathlib import Path
+from typing import IO, Any, BinaryIO, cast
+
+from flask import Request, current_app
+
+from common.deps import Deps
+from common.errors import TooLarge
+from common.settings import Settings
+
+
+class BoundedFile:
+    """A temporary file that refuses the byte after its limit.
+
+    It has no name, so nothing is left of it however the process ends.
+    """
+
+    def __init__(self, limit_bytes: int, folder: Path | None) -> None:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)
+        self._limit = limit_bytes
+        self._written = 0
+
+    def write(self, piece: bytes) -> int:
+        """Take a piece of the upload.
+
+        Raises:
+            TooLarge: with it the upload would be over the limit.
+        """
+        self._written += len(piece)
+        if self._written > self._limit:
+            self._file.close()
+            raise TooLarge(f"Audio file exceeds upload limit of {self._limit} bytes.")
+        return self._file.write(piece)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - as the file itself
+        return getattr(self._file, name)
+
+
+class UploadRequest(Request):
+    """A request whose files go straight to disk, never whole into memory."""
+
+    max_form_memory_size = 512 * 1024  # werkzeug reads pieces of 64 KiB into it
+    max_form_parts = 40
+
+    def _get_file_stream(
+        self,
+        total_content_length: int | None,
+        content_type: str | None,
+        filename: str | None = None,
+        content_length: int | None = None,
+    ) -> IO[bytes]:
+        deps = cast("Deps", current_app.extensions["deps"])
+        pdf = is_pdf(filename or "", content_type or "")
+        limit = limit_bytes(deps.settings, pdf=pdf)
+        if total_content_length and total_content_length > limit + _FORM_ROOM_BYTES:
+            raise TooLarge(f"Audio file exceeds upload limit of {limit} bytes.")
+        return cast("IO[bytes]", BoundedFile(limit, _folder(deps.settings)))
+
+
+_FORM_ROOM_BYTES = 128 * 1024  # text fields and the multipart frame around the file
+
+
+def is_pdf(filename: str, content_type: str) -> bool:
+    """Return whether an upload says that it is a PDF."""
+    return content_type == "application/pdf" or filename.lower().endswith(".pdf")
+
+
+def limit_bytes(settings: Settings, *, pdf: bool) -> int:
+    """Return the most that an upload of this kind may have."""
+    return settings.max_pdf_upload_bytes if pdf else settings.max_audio_upload_bytes
+
+
+def size_bytes(stream: BinaryIO) -> int:
+    """Return how long an upload is, and leave it at its start."""
+    size = stream.seek(0, 2)
+    stream.seek(0)
+    return size
+
+
+def _folder(settings: Settings) -> Path | None:
+    """Return where uploads wait: on the storage's own disk, as /tmp may be memory."""
+    return (
+        settings.storage_dir / ".incoming" if settings.storage_mode == "local" else None
+    )

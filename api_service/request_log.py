@@ -1,0 +1,50 @@
+"""The request's id, on every answer and every log line, and one line per request."""
+
+import logging
+import re
+import time
+from uuid import uuid4
+
+from flask import Flask, Response, g, request
+
+from common import logs
+
+log = logging.getLogger(__name__)
+
+# What a client sends goes into our logs and back into a header.
+_ACCEPTABLE = re.compile(r"[\x21-\x7e]{1,200}")
+
+
+def register(app: Flask) -> None:
+    """Give each request an id and log how it ended."""
+    app.before_request(_begin)
+    app.after_request(_end)
+    app.teardown_request(_unbind)
+
+
+def _begin() -> None:
+    sent = request.headers.get("x-request-id", "")
+    g.request_id = sent if _ACCEPTABLE.fullmatch(sent) else str(uuid4())
+    g.started = time.perf_counter()
+    g.bound = logs.bind(request_id=g.request_id)
+    g.bound.__enter__()
+
+
+def _end(response: Response) -> Response:
+    response.headers["x-request-id"] = g.request_id
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    log.info(
+        "request.complete",
+        extra={
+            "method": request.method,
+            "path": request.path,
+            "status_code": response.status_code,
+            "duration_ms": round((time.perf_counter() - g.started) * 1000, 1),
+        },
+    )
+    return response
+
+
+def _unbind(_error: BaseException | None) -> None:
+    if bound := g.pop("bound", None):
+        bound.__exit__(None, None, None)

@@ -1,0 +1,50 @@
+"""Exported files: asked for and downloaded."""
+
+from flask import Blueprint, send_file
+from flask.typing import ResponseReturnValue
+
+from api_service import asking
+from api_service.context import deps
+from api_service.openapi import describes
+from api_service.routes.schemas import QueuedJob
+from common.errors import NotFound
+from common.exports import FORMATS
+from common.jobs import Export
+from common.models import Export as ExportRecord
+
+bp = Blueprint("exports", __name__)
+
+
+@bp.post("/lectures/<lecture_id>/export")
+@describes(gives=QueuedJob, errors=(404,))
+def export(lecture_id: str) -> ResponseReturnValue:
+    """Have all files written; a live job for it is returned, not doubled."""
+    payload = Export(lecture_id=lecture_id)
+    with deps().db.begin() as session:
+        asking.lecture(session, lecture_id, "Lecture not found.")
+        job_id, created = asking.ask(session, payload)
+    return asking.answer(job_id, payload, created=created)
+
+
+@bp.get("/exports/<lecture_id>/<export_type>")
+@describes(gives="application/octet-stream", errors=(404,))
+def download(lecture_id: str, export_type: str) -> ResponseReturnValue:
+    """Return one file; ranges are served."""
+    with deps().db.begin() as session:
+        found = session.get(ExportRecord, (lecture_id, export_type))
+    if found is None or export_type not in FORMATS:
+        raise NotFound("Export not found.")
+    try:
+        stream = deps().storage.read(found.object_key)
+    except NotFound:
+        raise NotFound("Export file missing.") from None
+    form = FORMATS[export_type]
+    return send_file(
+        stream,
+        mimetype=form.media_type,
+        as_attachment=True,
+        download_name=f"{lecture_id}{form.extension}",
+        conditional=True,
+        etag=f"{found.job_id}-{export_type}",
+        last_modified=found.created_at,
+    )

@@ -1,0 +1,79 @@
+"""Jobs, as those who wait for them see them."""
+
+from typing import Any
+
+from flask import Blueprint
+from flask.typing import ResponseReturnValue
+from pydantic import BaseModel
+from sqlalchemy import func, select
+
+from api_service import views
+from api_service.context import deps, query
+from api_service.openapi import describes
+from api_service.paging import PageQuery, Pagination, pagination
+from api_service.routes.schemas import JobRow, JobStatus
+from common.errors import NotFound
+from common.jobs.payloads import lecture_subject
+from common.models import Job, Lecture
+
+bp = Blueprint("jobs", __name__)
+
+
+class JobOut(BaseModel):
+    """One job."""
+
+    id: str
+    status: JobStatus
+    jobType: str
+    result: dict[str, Any] | None
+    error: str | None
+
+
+class LectureJobs(BaseModel):
+    """A page of one lecture's jobs."""
+
+    lectureId: str
+    jobs: list[JobRow]
+    pagination: Pagination
+
+
+@bp.get("/jobs/<uuid:job_id>")
+@describes(gives=JobOut, errors=(404,))
+def get(job_id: Any) -> ResponseReturnValue:  # noqa: ANN401 - werkzeug made it a UUID
+    """Return one job."""
+    with deps().db.begin() as session:
+        found = session.get(Job, job_id)
+    if found is None:
+        raise NotFound("Job not found.")
+    return {
+        "id": str(found.id),
+        "status": views.job_status(found.state),
+        "jobType": found.kind,
+        "result": found.result,
+        "error": views.job_error(found),
+    }
+
+
+@bp.get("/lectures/<lecture_id>/jobs")
+@describes(query=PageQuery, gives=LectureJobs, errors=(404,))
+def of_lecture(lecture_id: str) -> ResponseReturnValue:
+    """List a lecture's jobs, newest first."""
+    page = query(PageQuery)
+    mine = Job.subject == lecture_subject(lecture_id)
+    rows = (
+        select(Job)
+        .where(mine)
+        .order_by(Job.created_at.desc(), Job.id.desc())
+        .limit(page.limit)
+        .offset(page.offset)
+    )
+    with deps().db.begin() as session:
+        if session.get(Lecture, lecture_id) is None:
+            raise NotFound("Lecture not found.")
+        found = session.scalars(rows).all()
+        total = session.scalar(select(func.count(Job.id)).where(mine)) or 0
+    return {
+        "lectureId": lecture_id,
+        "jobs": [views.job(job) for job in found],
+        "pagination": pagination(page, count=len(found), total=total),
+    }

@@ -1,0 +1,328 @@
+"""Recordings come in, and are played."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from typing import Any, BinaryIO, Literal, cast
+from uuid import UUID
+
+from flask import Blueprint, request, send_file
+from flask.typing import ResponseReturnValue
+from pydantic import BaseModel
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+from werkzeug.datastructures import FileStorage
+
+from api_service import incoming
+from api_service.context import deps, form
+from api_service.openapi import describes
+from common import jobs, object_keys, objects
+from common.errors import BadRequest, NotFound, UnreadableMedia
+from common.ids import client_id, new_id
+from common.jobs import Transcription
+from common.jobs.payloads import lecture_subject
+from common.media.check import check_open
+from common.models import (
+    LIVE_STATES,
+    Course,
+    Job,
+    Lecture,
+    LectureStatus,
+    Recording,
+    TranscriptRecord,
+)
+from common.presets import find
+from common.providers import speech
+from common.providers.storage import StoredObject
+
+bp = Blueprint("recordings", __name__, url_prefix="/lectures")
+
+_NOW = timedelta(0)
+_UNFINISHED = timedelta(hours=1)  # no upload takes longer from storing to its row
+
+
+class IngestForm(BaseModel):
+    """Fields beside the file; any of the first four blank is refused."""
+
+    course_id: str = ""
+    lecture_id: str = ""
+    preset_id: str = ""
+    title: str = ""
+    course_title: str | None = None
+    duration_sec: int = 0
+    source_type: str = "upload"
+    lecture_mode: str | None = None
+    auto_transcribe: bool = True
+    storage_path: str | None = None
+    transcribe_provider: str | None = None
+    transcribe_model: str | None = None
+    transcribe_language_code: str | None = None
+
+
+class Ingested(BaseModel):
+    """Where the upload was put."""
+
+    lectureId: str
+    metadataPath: str
+    audioPath: str
+    lectureMode: str | None
+    fileType: Literal["audio", "pdf"]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload that was looked into and may be stored."""
+
+    fields: IngestForm
+    preset_id: str
+    provider: str
+    filename: str
+    recording_id: UUID
+    received_at: datetime
+
+    @property
+    def audio_key(self) -> str:
+        """Where the bytes go."""
+        return object_keys.recording(
+            self.fields.lecture_id, self.recording_id, self.filename
+        )
+
+    @property
+    def metadata_key(self) -> str:
+        """Where the document about them goes."""
+        return object_keys.metadata(self.fields.lecture_id, self.recording_id)
+
+
+@bp.post("/ingest")
+@describes(
+    form=IngestForm,
+    files=("audio", "file"),
+    gives=Ingested,
+    errors=(400, 413),
+)
+def ingest() -> ResponseReturnValue:
+    """Take a recording in, and have it transcribed unless told otherwise.
+
+    A lecture that exists gets the new recording in the place of its old one.
+    """
+    upload, file = _checked()
+    keys = [upload.audio_key, upload.metadata_key]
+    with deps().db.begin() as session:
+        objects.doom(session, keys, after=_UNFINISHED)
+    stored = deps().storage.write(upload.audio_key, file)
+    document = json.dumps(_metadata(upload, stored), ensure_ascii=False)
+    deps().storage.write(upload.metadata_key, BytesIO(document.encode()))
+    with deps().db.begin() as session:
+        _save(session, upload, stored)
+        objects.spare(session, keys)
+        job_id = _ask_for_transcript(session, upload)
+    if job_id is not None:
+        jobs.drain(deps().db, deps().queue.send, job_ids=[job_id])
+    return {
+        "lectureId": upload.fields.lecture_id,
+        "metadataPath": deps().storage.uri(upload.metadata_key),
+        "audioPath": deps().storage.uri(upload.audio_key),
+        "lectureMode": upload.fields.lecture_mode,
+        "fileType": "audio",
+    }
+
+
+@bp.get("/<lecture_id>/media")
+@describes(gives="application/octet-stream", errors=(404,))
+def media(lecture_id: str) -> ResponseReturnValue:
+    """Play the recording; ranges are served, so ``#t=75`` starts at 1:15."""
+    with deps().db.begin() as session:
+        recording = session.scalar(
+            select(Recording)
+            .join(Lecture, Lecture.recording_id == Recording.id)
+            .where(Lecture.id == lecture_id)
+        )
+    if recording is None:
+        raise NotFound("Lecture not found.")
+    stream = deps().storage.read(recording.object_key)
+    return send_file(
+        stream,
+        download_name=recording.object_key.rpartition("/")[2],
+        conditional=True,
+        etag=recording.sha256,
+        last_modified=recording.created_at,
+    )
+
+
+def _checked() -> tuple[Upload, BinaryIO]:
+    """Refuse what cannot be used, before anything is stored."""
+    fields = form(IngestForm)
+    required = (fields.course_id, fields.lecture_id, fields.preset_id, fields.title)
+    if not all(value.strip() for value in required):
+        raise BadRequest(
+            "Missing required fields: course_id, lecture_id, preset_id, title",
+            code="missing_fields",
+        )
+    file = _file(fields)
+    client_id("course_id", fields.course_id)
+    client_id("lecture_id", fields.lecture_id)
+    preset = find(fields.preset_id)
+    if preset is None:
+        raise BadRequest("Invalid preset_id.", code="invalid_preset")
+    provider = speech.accept(deps().settings, fields.transcribe_provider)
+    stream = _decodable(file)
+    return Upload(
+        fields=fields,
+        preset_id=preset.id,
+        provider=provider,
+        filename=file.filename or "",
+        recording_id=new_id(),
+        received_at=datetime.now(UTC),
+    ), stream
+
+
+def _file(fields: IngestForm) -> FileStorage:
+    if fields.storage_path is not None:
+        raise BadRequest(
+            "storage_path is not supported yet: send the file itself.",
+            code="storage_path_unsupported",
+        )
+    file = request.files.get("audio") or request.files.get("file")
+    if file is None or not file.filename:
+        raise BadRequest(
+            "Either 'audio', 'file', or 'storage_path' parameter is required",
+            code="file_missing",
+        )
+    return file
+
+
+def _decodable(file: FileStorage) -> BinaryIO:
+    """Return the upload's bytes if they are a recording.
+
+    Raises:
+        UnreadableMedia: they are not.
+    """
+    if incoming.is_pdf(file.filename or "", file.content_type or ""):
+        raise UnreadableMedia(
+            "PDF documents are not supported yet.", code="media_unsupported"
+        )
+    stream = cast("BinaryIO", file.stream)
+    stream.flush()
+    if not incoming.size_bytes(stream):
+        raise UnreadableMedia("The file is empty.", code="media_empty")
+    check_open(stream)
+    stream.seek(0)
+    return stream
+
+
+def _metadata(upload: Upload, stored: StoredObject) -> dict[str, Any]:
+    fields, now = upload.fields, upload.received_at.isoformat()
+    return {
+        "id": fields.lecture_id,
+        "courseId": fields.course_id,
+        "presetId": upload.preset_id,
+        "title": fields.title,
+        "lectureMode": fields.lecture_mode,
+        "recordedAt": now,
+        "durationSec": fields.duration_sec,
+        "audioSource": {
+            "sourceType": fields.source_type,
+            "originalFilename": upload.filename,
+            "storagePath": deps().storage.uri(upload.audio_key),
+            "sizeBytes": stored.size_bytes,
+            "fileType": "audio",
+        },
+        "status": LectureStatus.UPLOADED,
+        "artifacts": [],
+        "createdAt": now,
+        "updatedAt": now,
+    }
+
+
+def _save(session: Session, upload: Upload, stored: StoredObject) -> None:
+    fields = upload.fields
+    _save_course(session, fields)
+    session.add(
+        Recording(
+            id=upload.recording_id,
+            kind="audio",
+            object_key=stored.key,
+            metadata_key=upload.metadata_key,
+            original_filename=upload.filename,
+            size_bytes=stored.size_bytes,
+            sha256=stored.sha256,
+        )
+    )
+    session.flush()
+    values = {
+        "course_id": fields.course_id,
+        "preset_id": upload.preset_id,
+        "title": fields.title.strip(),
+        "status": LectureStatus.UPLOADED,
+        "lecture_mode": fields.lecture_mode,
+        "recording_id": upload.recording_id,
+    }
+    lecture = session.get(Lecture, fields.lecture_id, with_for_update=True)
+    if lecture is None:
+        lecture = Lecture(id=fields.lecture_id, **values)
+        session.add(lecture)
+        return
+    replaced = lecture.recording_id
+    for name, value in values.items():
+        setattr(lecture, name, value)
+    session.flush()
+    _drop_recording(session, replaced)
+    _cancel_jobs(session, fields.lecture_id)
+
+
+def _save_course(session: Session, fields: IngestForm) -> None:
+    """Make the course if it is new; its title changes only when one is sent."""
+    title = (fields.course_title or "").strip()
+    statement = insert(Course).values(
+        id=fields.course_id, title=title or fields.course_id
+    )
+    if title:
+        statement = statement.on_conflict_do_update(
+            index_elements=[Course.id], set_={"title": title}
+        )
+    else:
+        statement = statement.on_conflict_do_nothing()
+    session.execute(statement)
+
+
+def _drop_recording(session: Session, recording_id: UUID) -> None:
+    """Remove a replaced recording's rows, and have its objects removed."""
+    transcripts = session.scalars(
+        select(TranscriptRecord.object_key).where(
+            TranscriptRecord.recording_id == recording_id
+        )
+    )
+    keys = list(transcripts)
+    [(audio, metadata)] = session.execute(
+        delete(Recording)
+        .where(Recording.id == recording_id)
+        .returning(Recording.object_key, Recording.metadata_key)
+    )
+    objects.doom(session, [*keys, audio, metadata], after=_NOW)
+
+
+def _cancel_jobs(session: Session, lecture_id: str) -> None:
+    live = session.scalars(
+        select(Job.id).where(
+            Job.subject == lecture_subject(lecture_id), Job.state.in_(LIVE_STATES)
+        )
+    )
+    for job_id in list(live):  # at most one per stage
+        jobs.cancel(session, job_id)
+
+
+def _ask_for_transcript(session: Session, upload: Upload) -> UUID | None:
+    fields = upload.fields
+    if not fields.auto_transcribe:
+        return None
+    payload = Transcription(
+        lecture_id=fields.lecture_id,
+        recording_id=upload.recording_id,
+        provider=upload.provider,
+        model=fields.transcribe_model or deps().settings.speech_model,
+        language=fields.transcribe_language_code or deps().settings.stt_language,
+    )
+    job_id, _ = jobs.enqueue(session, payload)
+    return job_id

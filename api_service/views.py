@@ -1,0 +1,97 @@
+"""Rows as clients see them; those of tables keep their columns' names."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, select
+
+from common.models import Job, JobState, Lecture, Recording, TranscriptRecord
+from common.providers.storage import Storage
+
+# The protocol's states in the clients' words.
+JOB_STATUS = {
+    JobState.QUEUED: "queued",
+    JobState.RUNNING: "running",
+    JobState.WAITING: "running",
+    JobState.SUCCEEDED: "completed",
+    JobState.FAILED: "failed",
+    JobState.CANCELLED: "failed",
+}
+
+
+def timestamp(at: datetime | None) -> str | None:
+    """Return UTC with microseconds and ``Z``, e.g. ``2026-11-20T20:57:39.676113Z``."""
+    if at is None:
+        return None
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def lectures() -> Select[Lecture, str, str, str]:
+    """Return the query whose rows ``lecture`` shows."""
+    return (
+        select(
+            Lecture,
+            Recording.kind,
+            Recording.object_key.label("audio_key"),
+            TranscriptRecord.object_key.label("transcript_key"),
+        )
+        .join(Recording, Recording.id == Lecture.recording_id)
+        .outerjoin(
+            TranscriptRecord, TranscriptRecord.recording_id == Lecture.recording_id
+        )
+    )
+
+
+def lecture(row: Row[Any], storage: Storage) -> dict[str, Any]:
+    """Return one lecture row."""
+    found: Lecture = row.Lecture
+    return {
+        "id": found.id,
+        "course_id": found.course_id,
+        "preset_id": found.preset_id,
+        "title": found.title,
+        "status": found.status,
+        "audio_path": storage.uri(row.audio_key),
+        "transcript_path": row.transcript_key and storage.uri(row.transcript_key),
+        "created_at": timestamp(found.created_at),
+        "updated_at": timestamp(found.updated_at),
+        "source_type": row.kind,
+        "user_id": None,
+    }
+
+
+def job_status(state: str) -> str:
+    """Return the clients' word for a job's state."""
+    return JOB_STATUS[JobState(state)]
+
+
+def job_error(job: Job) -> str | None:
+    """Return why a job failed; nothing while it may still succeed."""
+    if job.state == JobState.CANCELLED:
+        return "cancelled"
+    if job.state != JobState.FAILED:
+        return None
+    return job.error_detail or job.error_code
+
+
+def job(found: Job) -> dict[str, Any]:
+    """Return one job with its times, as listings show it."""
+    return {
+        "id": str(found.id),
+        "status": job_status(found.state),
+        "jobType": found.kind,
+        "lectureId": found.payload.get("lecture_id"),
+        "result": found.result,
+        "error": job_error(found),
+        "createdAt": timestamp(found.created_at),
+        "updatedAt": timestamp(found.updated_at),
+    }
+
+
+def newest_by_kind(found: Sequence[Job]) -> dict[str, Job]:
+    """Return the newest job of each kind of one lecture."""
+    newest: dict[str, Job] = {}
+    for one in sorted(found, key=lambda j: (j.created_at, j.id)):
+        newest[one.kind] = one
+    return newest

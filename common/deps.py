@@ -1,0 +1,40 @@
+"""Wiring: everything a route or handler may use, built once per process."""
+
+from dataclasses import dataclass
+
+from common import db
+from common.db import Db
+from common.providers import llm, queue, speech, storage
+from common.providers.llm import LanguageModelFactory
+from common.providers.queue import Queue
+from common.providers.speech import SpeechFactory
+from common.providers.storage import Storage
+from common.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    """Handed to ``create_app``; tests hand in their own."""
+
+    settings: Settings
+    db: Db
+    storage: Storage
+    queue: Queue
+    speech: SpeechFactory
+    llm: LanguageModelFactory
+
+
+def build(settings: Settings) -> Deps:
+    """Return the real thing. Opens no connection."""
+    return Deps(
+        settings=settings,
+        db=db.connect(
+            settings.database_url.get_secret_value(),
+            pool_size=settings.database_pool_size,
+            max_overflow=settings.database_max_overflow,
+        ),
+        storage=storage.from_settings(settings),
+        queue=queue.from_settings(settings),
+        speech=speech.from_settings(settings),
+        llm=llm.from_settings(settings),
+    )

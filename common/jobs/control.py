@@ -1,0 +1,44 @@
+"""What people may do with a job."""
+
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+_CANCEL = text("""
+update jobs
+   set cancel_requested = true,
+       state = case when state in ('queued', 'waiting') then 'cancelled'
+                    else state end,
+       finished_at = case when state in ('queued', 'waiting') then now() end,
+       error_code = case when state in ('queued', 'waiting') then 'cancelled'
+                    else error_code end
+ where (id = :id or parent_id = :id) and state in ('queued', 'running', 'waiting')
+returning id
+""")
+
+_REPLAY = text("""
+with u as (
+  update jobs
+     set state = 'queued', attempt = 0, crash_count = 0, lane = 'main',
+         replay_count = replay_count + 1, finished_at = null, error_code = null,
+         error_detail = null, cancel_requested = false, available_at = now(),
+         dispatch_seq = dispatch_seq + 1
+   where id = :id and state = 'failed'
+  returning id, dispatch_seq, queue, lane)
+insert into job_outbox (job_id, dispatch_seq, queue, lane)
+select id, dispatch_seq, queue, lane from u returning job_id
+""")
+
+
+def cancel(session: Session, job_id: UUID) -> list[UUID]:
+    """Cancel a job and its children; return those that were live.
+
+    Queued and waiting ones end at once, running ones at their next heartbeat.
+    """
+    return [row.id for row in session.execute(_CANCEL, {"id": job_id})]
+
+
+def replay(session: Session, job_id: UUID) -> bool:
+    """Queue the same failed job once more; False unless it is failed."""
+    return session.execute(_REPLAY, {"id": job_id}).first() is not None

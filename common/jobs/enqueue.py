@@ -1,0 +1,157 @@
+"""A job, the promise to send it, and keeping that promise."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Uuid, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Session
+
+from common.db import Db
+from common.errors import ProviderUnavailable
+from common.ids import new_id
+from common.jobs.payloads import Payload
+
+log = logging.getLogger(__name__)
+
+_INSERT = text("""
+with j as (
+  insert into jobs (id, kind, subject, queue, payload, dedupe_key, parent_id,
+                    max_attempts, replayed_from)
+  values (:id, :kind, :subject, :queue, :payload, :dedupe_key, :parent_id,
+          :max_attempts, :replayed_from)
+  on conflict (dedupe_key)
+    where dedupe_key is not null and state in ('queued', 'running', 'waiting')
+  do nothing
+  returning id, dispatch_seq, queue, lane)
+insert into job_outbox (job_id, dispatch_seq, queue, lane)
+select id, dispatch_seq, queue, lane from j returning job_id
+""").bindparams(bindparam("payload", type_=JSONB))
+
+_LIVE = text("""
+select id from jobs
+ where dedupe_key = :dedupe_key and state in ('queued', 'running', 'waiting')
+""")
+
+_TAKE = """
+with c as (
+  select id from job_outbox
+   where locked_until < now() {only}
+   order by id limit :limit for update skip locked)
+update job_outbox o
+   set locked_until = now() + interval '30 seconds', tries = tries + 1
+  from c where o.id = c.id
+returning o.id, o.job_id, o.dispatch_seq, o.queue, o.lane, o.not_before
+"""
+_TAKE_ANY = text(_TAKE.format(only=""))
+_TAKE_THESE = text(_TAKE.format(only="and job_id = any(:job_ids)")).bindparams(
+    bindparam("job_ids", type_=ARRAY(Uuid))
+)
+_SENT = text("delete from job_outbox where id = any(:ids)")
+_NOT_SENT = text("""
+update job_outbox
+   set locked_until = now() + make_interval(secs => least(30, 2 * tries)),
+       last_error = :error
+ where id = any(:ids)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One ring of the bell for a job; the job itself is in the database."""
+
+    job_id: UUID
+    dispatch_seq: int
+    queue: str
+    lane: str
+    not_before: datetime
+
+    @property
+    def name(self) -> str:
+        """Unique per dispatch, so that sending twice makes one task.
+
+        Hashed, because sequential names slow a whole Cloud Tasks queue down.
+        """
+        return sha256(f"{self.job_id}:{self.dispatch_seq}".encode()).hexdigest()[:40]
+
+
+def enqueue(
+    session: Session,
+    payload: Payload,
+    *,
+    parent_id: UUID | None = None,
+    dedupe_key: str | None = None,
+    replayed_from: UUID | None = None,
+) -> tuple[UUID, bool]:
+    """Write a job and the promise to send it, in the caller's transaction.
+
+    Returns:
+        The id of the live job, and whether it is new: a live job with the same
+        ``dedupe_key`` (the payload's own, unless given) is returned instead.
+    """
+    key = dedupe_key or payload.dedupe_key
+    values: dict[str, Any] = {
+        "kind": payload.kind,
+        "subject": payload.subject,
+        "queue": payload.queue,
+        "payload": payload.model_dump(mode="json"),
+        "dedupe_key": key,
+        "parent_id": parent_id,
+        "max_attempts": payload.max_attempts,
+        "replayed_from": replayed_from,
+    }
+    while True:
+        job_id = new_id()
+        if session.execute(_INSERT, values | {"id": job_id}).first():
+            return job_id, True
+        # The job that was in the way may have ended since: then try again.
+        if live := session.execute(_LIVE, {"dedupe_key": key}).scalar():
+            return live, False
+
+
+def drain(
+    db: Db,
+    send: Callable[[Task], None],
+    *,
+    job_ids: Sequence[UUID] | None = None,
+    limit: int = 50,
+) -> int:
+    """Send what was promised, of these jobs or of all; return how many were sent.
+
+    No transaction is open while sending. A promise that cannot be kept now stays, and
+    the rest of the batch with it: the queue is down for all of them alike.
+    """
+    promises = _take(db, job_ids, limit)
+    sent: list[int] = []
+    error = None
+    for outbox_id, task in promises.items():
+        try:
+            send(task)
+        except ProviderUnavailable as exc:
+            log.warning("job.dispatch_failed", extra={"job_id": str(task.job_id)})
+            error = str(exc)[:500]
+            break
+        sent.append(outbox_id)
+    unsent = [outbox_id for outbox_id in promises if outbox_id not in sent]
+    with db.begin() as session:
+        if sent:
+            session.execute(_SENT, {"ids": sent})
+        if unsent:
+            session.execute(_NOT_SENT, {"ids": unsent, "error": error})
+    return len(sent)
+
+
+def _take(db: Db, job_ids: Sequence[UUID] | None, limit: int) -> dict[int, Task]:
+    """Lock a batch for ourselves and return it by outbox id, oldest first."""
+    with db.begin() as session:
+        if job_ids is None:
+            rows = session.execute(_TAKE_ANY, {"limit": limit})
+        else:
+            values = {"limit": limit, "job_ids": list(job_ids)}
+            rows = session.execute(_TAKE_THESE, values)
+        return {row[0]: Task(*row[1:]) for row in sorted(rows, key=lambda r: r[0])}

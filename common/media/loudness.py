@@ -1,0 +1,82 @@
+"""Where there is sound, told from the energy of 20 ms frames."""
+
+import numpy as np
+import numpy.typing as npt
+
+from common.media.pcm import RATE
+
+Samples = npt.NDArray[np.int16]
+Levels = npt.NDArray[np.float32]
+Heard = npt.NDArray[np.bool_]
+
+FRAME = RATE // 50  # samples; 20 ms, a third of the shortest vowel
+
+_SILENT_DB = -55.0  # dBFS; nothing quieter is speech, whatever the noise
+_ABOVE_NOISE_DB = 6.0
+_BELOW_SPEECH_DB = 20.0  # a threshold nearer to the speech would cut into it
+_NOISE_QUANTILE = 0.10  # pauses fill more than a tenth of any talk
+_SPEECH_QUANTILE = 0.98  # a few sentences in an hour are still seen
+_STEADY_DB = 6.0  # speech varies by 20 dB and more, the noise of a room by 2
+_STEADY_BELOW_DB = -40.0  # louder, it may be music or a test tone: somebody's sound
+_LONGEST_DIP = 5  # frames; a stop consonant is shorter than 100 ms
+_SHORTEST_SOUND = 5  # frames; 100 ms, shorter is a click
+_LOWEST_DB = -100
+
+
+def levels(samples: Samples) -> Levels:
+    """Return the level of each frame in dBFS; the last frame may be shorter."""
+    starts = np.arange(0, len(samples), FRAME)
+    counts = np.minimum(FRAME, len(samples) - starts).astype(np.float32)
+    squares = np.add.reduceat(np.square(samples, dtype=np.float32), starts) / counts
+    offset = np.add.reduceat(samples, starts, dtype=np.float32) / counts
+    power = squares - np.square(offset)  # a cheap microphone's offset is not sound
+    decibels = 10 * np.log10(np.maximum(power, 1e-3)) - 20 * np.log10(32768)
+    return np.asarray(np.maximum(decibels, _LOWEST_DB), dtype=np.float32)
+
+
+class Threshold:
+    """The level above which a frame is sound, from all frames seen so far.
+
+    It lies 6 dB above the noise (the tenth part that is quietest), but stays 20 dB
+    below the speech, so that a recording without any pause is not taken for noise.
+    If all is equally quiet, it is the noise of an empty room, and lies above that.
+    """
+
+    def __init__(self) -> None:
+        self._counts = np.zeros(1 - _LOWEST_DB, dtype=np.int64)  # one a decibel
+
+    def learn(self, seen: Levels) -> None:
+        """Add frames to what the threshold is made from."""
+        bins = np.clip(np.rint(seen).astype(np.int64) - _LOWEST_DB, 0, -_LOWEST_DB)
+        self._counts += np.bincount(bins, minlength=len(self._counts))
+
+    def decibels(self) -> float:
+        """Return the threshold in dBFS."""
+        noise = self._quantile(_NOISE_QUANTILE)
+        speech = self._quantile(_SPEECH_QUANTILE)
+        if speech < _STEADY_BELOW_DB and speech - noise < _STEADY_DB:
+            return max(_SILENT_DB, speech + _ABOVE_NOISE_DB)
+        return max(_SILENT_DB, min(noise + _ABOVE_NOISE_DB, speech - _BELOW_SPEECH_DB))
+
+    def _quantile(self, share: float) -> float:
+        rank = share * self._counts.sum()
+        return float(np.searchsorted(np.cumsum(self._counts), rank)) + _LOWEST_DB
+
+
+def heard(seen: Levels, threshold: float) -> Heard:
+    """Tell for each frame whether it belongs to a sound of 100 ms or more."""
+    loud = np.asarray(seen > threshold)
+    for start, end in runs(~loud):
+        if end - start <= _LONGEST_DIP and start > 0 and end < len(loud):
+            loud[start:end] = True
+    for start, end in runs(loud):
+        if end - start < _SHORTEST_SOUND:
+            loud[start:end] = False
+    return loud
+
+
+def runs(flags: Heard) -> list[tuple[int, int]]:
+    """Return [start, end) of each stretch of True, in order."""
+    padded = np.concatenate(([False], flags, [False]))
+    edges = np.flatnonzero(padded[1:] != padded[:-1])
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))

@@ -1,0 +1,14 @@
+"""Bring the database up to date: ``python -m common.migrations``."""
+
+from common import logs, migrations, settings
+
+
+def main() -> None:
+    """Run all steps that the database named by ``DATABASE_URL`` lacks."""
+    logs.configure()
+    loaded = settings.load("migrate")
+    migrations.upgrade(loaded.database_url.get_secret_value())
+
+
+if __name__ == "__main__":
+    main()

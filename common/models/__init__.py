@@ -1,0 +1,35 @@
+"""Tables. One module per aggregate; import models from here."""
+
+from common.models.base import Base
+from common.models.course import Course
+from common.models.doomed_object import DoomedObject
+from common.models.job import (
+    LIVE_STATES,
+    Job,
+    JobEvent,
+    JobOutbox,
+    JobState,
+)
+from common.models.lecture import Artifact, Export, Lecture, LectureStatus
+from common.models.provider_call import ProviderResult, UsageEntry
+from common.models.recording import Recording, SegmentRecord, TranscriptRecord
+
+__all__ = [
+    "LIVE_STATES",
+    "Artifact",
+    "Base",
+    "Course",
+    "DoomedObject",
+    "Export",
+    "Job",
+    "JobEvent",
+    "JobOutbox",
+    "JobState",
+    "Lecture",
+    "LectureStatus",
+    "ProviderResult",
+    "Recording",
+    "SegmentRecord",
+    "TranscriptRecord",
+    "UsageEntry",
+]

@@ -1,0 +1,34 @@
+"""What outside services answered, and what that used."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Identity, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from common.models.base import Base, Created
+
+
+class ProviderResult(Created, Base):
+    """A saved answer, so that the same question is never paid for twice."""
+
+    __tablename__ = "provider_results"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    document: Mapped[dict[str, Any]]
+
+
+class UsageEntry(Created, Base):
+    """One call in the ledger. Rows are only ever added."""
+
+    __tablename__ = "usage_ledger"
+    __table_args__ = (Index("ix_usage_ledger_job", "job_id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    job_id: Mapped[UUID]
+    provider: Mapped[str]
+    model: Mapped[str]
+    audio_ms: Mapped[int]
+    input_tokens: Mapped[int]
+    output_tokens: Mapped[int]
+    cost_usd_micros: Mapped[int | None] = mapped_column(BigInteger)

@@ -1,0 +1,60 @@
+"""Source material and what was said in it."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from common.models.base import Base, Created
+
+
+class Recording(Created, Base):
+    """One uploaded file. ``duration_ms`` is counted in samples once it was decoded."""
+
+    __tablename__ = "recordings"
+    __table_args__ = (CheckConstraint("kind in ('audio', 'pdf')", "kind_is_known"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    object_key: Mapped[str] = mapped_column(unique=True)
+    metadata_key: Mapped[str] = mapped_column(unique=True)
+    original_filename: Mapped[str]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str]
+    duration_ms: Mapped[int | None]
+
+
+class TranscriptRecord(Created, Base):
+    """The current transcript of a recording; the document itself is in storage."""
+
+    __tablename__ = "transcripts"
+
+    recording_id: Mapped[UUID] = mapped_column(
+        ForeignKey("recordings.id", ondelete="CASCADE"), primary_key=True
+    )
+    job_id: Mapped[UUID]
+    object_key: Mapped[str]
+    language: Mapped[str]
+    provider: Mapped[str]
+    model: Mapped[str]
+    total_ms: Mapped[int]
+    heard_ms: Mapped[int]
+    gaps: Mapped[list[dict[str, Any]]]
+
+
+class SegmentRecord(Base):
+    """One segment of the current transcript, for search and citation."""
+
+    __tablename__ = "transcript_segments"
+
+    recording_id: Mapped[UUID] = mapped_column(
+        ForeignKey("transcripts.recording_id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True)
+    start_ms: Mapped[int]
+    end_ms: Mapped[int]
+    text: Mapped[str]
+    flags: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    confidence: Mapped[float | None]
+    page: Mapped[int | None]

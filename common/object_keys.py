@@ -1,0 +1,51 @@
+"""Where each object lies in storage. No client text gets into a key unchecked.
+
+An object is written once: what a job makes lies under the name of the run that made it
+(``Lease.run``), so no run ever changes what a reader of another may have open.
+"""
+
+from pathlib import PurePosixPath
+from uuid import UUID
+
+from common.ids import client_id
+
+_AUDIO = (".aac", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav")
+_VIDEO = (".avi", ".mkv", ".mov", ".mp4", ".webm")
+_SUFFIXES = frozenset((*_AUDIO, *_VIDEO, ".pdf"))
+
+
+def recording(lecture_id: str, recording_id: UUID, filename: str) -> str:
+    """Return the key of an uploaded file; only a known suffix of its name is kept."""
+    suffix = PurePosixPath(filename.replace("\\", "/")).suffix.lower()
+    suffix = suffix if suffix in _SUFFIXES else ".bin"
+    folder = "documents" if suffix == ".pdf" else "audio"
+    return f"{folder}/{_lecture(lecture_id)}/{recording_id}{suffix}"
+
+
+def metadata(lecture_id: str, recording_id: UUID) -> str:
+    """Return the key of the document that describes an upload."""
+    return f"metadata/{_lecture(lecture_id)}/{recording_id}.json"
+
+
+def piece(job_id: UUID, number: int) -> str:
+    """Return the key of one piece of audio on its way to a recogniser."""
+    return f"pieces/{job_id}/{number:05}.flac"
+
+
+def transcript(lecture_id: str, run: str) -> str:
+    """Return the key of a transcript document."""
+    return f"transcripts/{_lecture(lecture_id)}/{run}.json"
+
+
+def artifacts(lecture_id: str, run: str) -> str:
+    """Return the folder of one run's artifact documents."""
+    return f"artifacts/{_lecture(lecture_id)}/{run}"
+
+
+def exports(lecture_id: str, run: str) -> str:
+    """Return the folder of one run's exported files."""
+    return f"exports/{_lecture(lecture_id)}/{run}"
+
+
+def _lecture(lecture_id: str) -> str:
+    return client_id("lecture_id", lecture_id)

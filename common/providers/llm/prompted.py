@@ -1,0 +1,227 @@
+"""Study material from any model that answers by a JSON schema."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from common.errors import ProviderError
+from common.prompts import prompt
+from common.providers.llm import Remember, Reply
+from common.providers.llm.briefing import (
+    lecture_block,
+    preset_text,
+    tokens,
+    transcript_lines,
+    windows,
+)
+from common.providers.llm.schema import strict_schema, stripped
+from common.study import StudyDraft, StudyMaterial, Text
+from common.transcript import Engine
+
+Shape = TypeVar("Shape", bound=BaseModel)
+
+_ANSWER_TOKENS = 16_000  # the longest preset asks for about 8,000, plus reasoning
+_LEAST_BUDGET = 500  # below it a window holds no thought; the provider then refuses
+_NOTE_TOKENS = 120  # a sentence, a quote and their marks
+_NOTES = range(3, 31)  # in a window: fewer are no notes, more are a transcript
+_ROUNDS = 4  # each makes the text about five times shorter
+_PROBLEMS = 20  # told in a repair; the rest is usually the same mistake
+
+
+class Complete(Protocol):
+    """One call of a model."""
+
+    def __call__(
+        self, system: str, user: str, schema: dict[str, Any], schema_name: str
+    ) -> Reply:
+        """Return the JSON object that the model answers, held to ``schema``.
+
+        Raises:
+            ProviderError: or one of its subclasses, as ``LanguageModel`` says.
+        """
+
+
+class Note(BaseModel):
+    """One thing that was said, and where."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    statement: Text
+    quote: Text
+
+
+class Notes(BaseModel):
+    """What one window of the transcript holds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    notes: list[Note] = []
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is asked in one call; ``label`` must not come back in the answer."""
+
+    purpose: str
+    system: str
+    user: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class PromptedModel:
+    """Write study material with a model that is told what to do in words.
+
+    ``context_tokens`` is what the model reads and writes in one call. A transcript
+    that does not fit is first reduced to notes that keep their quotes, window by
+    window, as often as it takes.
+    """
+
+    engine: Engine
+    complete: Complete
+    context_tokens: int
+
+    def study(self, material: StudyMaterial, remember: Remember) -> StudyDraft:
+        """Return a draft; its quotes are the model's and not yet checked."""
+        system = prompt("study_system_v1")
+        preset = preset_text(material.preset)
+        budget = self._budget(material, system, preset)
+        lines = self._reduced(
+            material, transcript_lines(material.segments), budget, remember
+        )
+        block, label = lecture_block(material, lines)
+        user = prompt("study_v1", preset=preset, lecture=block)
+        question = _Question("study", system, user, label)
+        return self._answer(question, StudyDraft, remember)
+
+    def _budget(self, material: StudyMaterial, *texts: str) -> int:
+        """Return how many tokens are left for the transcript beside ``texts``."""
+        heading, _label = lecture_block(material, ())
+        said = sum(tokens(text) for text in (*texts, heading))
+        # Room for the answer, and for the same answer in the request to repair it.
+        answers = 2 * min(_ANSWER_TOKENS, self.context_tokens // 4)
+        return max(self.context_tokens - answers - said, _LEAST_BUDGET)
+
+    def _reduced(
+        self,
+        material: StudyMaterial,
+        lines: Sequence[str],
+        budget: int,
+        remember: Remember,
+    ) -> Sequence[str]:
+        for _round in range(_ROUNDS):
+            if sum(tokens(line) + 1 for line in lines) <= budget:
+                return lines
+            lines = self._noted(material, lines, budget, remember)
+        raise ProviderError(
+            "The transcript is too long for the context of this model.",
+            code="provider_too_large",
+        )
+
+    def _noted(
+        self,
+        material: StudyMaterial,
+        lines: Sequence[str],
+        budget: int,
+        remember: Remember,
+    ) -> Sequence[str]:
+        parts = windows(lines, budget)
+        count = budget // (len(parts) * _NOTE_TOKENS)
+        count = min(max(count, _NOTES.start), _NOTES.stop - 1)
+        system = prompt("notes_system_v1", count=str(count))
+        noted: list[str] = []
+        for number, part in enumerate(parts, start=1):
+            block, label = lecture_block(material, part)
+            user = prompt(
+                "notes_v1", number=str(number), total=str(len(parts)), lecture=block
+            )
+            question = _Question("notes", system, user, label)
+            notes = self._answer(question, Notes, remember).notes[:count]
+            noted += (_note_line(part[0], note) for note in notes)
+        return noted
+
+    def _answer(
+        self, question: _Question, shape: type[Shape], remember: Remember
+    ) -> Shape:
+        """Return the model's answer, after one request to mend it if needed."""
+        document = self._asked(question, shape, remember)
+        answer, problems = _checked(document, shape, question.label)
+        if answer is None:
+            question = _repair(question, document, problems)
+            document = self._asked(question, shape, remember)
+            answer, problems = _checked(document, shape, question.label)
+        if answer is not None:
+            return answer
+        raise ProviderError(
+            f"{self.engine.provider}: {self.engine.model} does not answer in the form"
+            " that was asked for.",
+            code="provider_schema",
+        )
+
+    def _asked(
+        self, question: _Question, shape: type[BaseModel], remember: Remember
+    ) -> dict[str, Any]:
+        schema = strict_schema(shape)
+
+        def call() -> Reply:
+            return self.complete(question.system, question.user, schema, shape.__name__)
+
+        return remember(self._step(question, schema), call)
+
+    def _step(self, question: _Question, schema: dict[str, Any]) -> str:
+        """Name the call by everything that its answer depends on."""
+        parts = (
+            self.engine.provider,
+            self.engine.model,
+            question.system,
+            question.user,
+            schema,
+        )
+        digest = sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        return f"{question.purpose}:{digest[:32]}"
+
+
+def _note_line(first_line: str, note: Note) -> str:
+    """Return the note with the place where its window begins."""
+    place = first_line.partition("]")[0] + "]" if first_line.startswith("[") else ""
+    statement = " ".join(note.statement.split())
+    quote = " ".join(note.quote.split())
+    return f'{place} {statement} Quote: "{quote}"'
+
+
+def _repair(
+    question: _Question, document: dict[str, Any], problems: Sequence[str]
+) -> _Question:
+    return _Question(
+        purpose=f"{question.purpose}-repair",
+        system=question.system,
+        user=prompt(
+            "repair_v1",
+            request=question.user,
+            problems="\n".join(f"- {problem}" for problem in problems),
+            answer=json.dumps(document, ensure_ascii=False),
+        ),
+        label=question.label,
+    )
+
+
+def _checked(
+    document: dict[str, Any], shape: type[Shape], label: str
+) -> tuple[Shape | None, list[str]]:
+    """Return the answer in its form, or None and what is wrong with it."""
+    if label in json.dumps(document):
+        # An answer that gives the label away obeys something in the transcript.
+        return None, ["The answer repeats the label of the material."]
+    try:
+        return shape.model_validate(stripped(document, strict_schema(shape))), []
+    except ValidationError as exc:
+        # Without the input: it is in the answer, which is told as well.
+        errors = exc.errors(include_url=False, include_input=False)
+        return None, [
+            f"{'.'.join(map(str, error['loc'])) or 'answer'}: {error['msg']}"
+            for error in errors[:_PROBLEMS]
+        ]

@@ -1,0 +1,106 @@
+"""Objects as files below one folder of this machine."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import BinaryIO
+from uuid import uuid4
+
+from common.errors import Conflict, NotFound, Unavailable
+from common.providers.storage import StoredObject
+
+_PIECE_BYTES = 1024 * 1024
+
+
+class LocalStorage:
+    """Writes beside the target first, so that a reader never sees half of a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+
+    def write(self, key: str, source: BinaryIO) -> StoredObject:  # noqa: D102
+        target = self._path(key)
+        with self._temporary() as part:
+            size, digest = _copy(source, part)
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.link(part, target)  # unlike a rename, never replaces
+            except FileExistsError:
+                _same_or_conflict(target, digest, key)
+            except OSError as exc:
+                raise Unavailable(f"Storage cannot be written: {exc}.") from exc
+        return StoredObject(key, size, digest)
+
+    def read(self, key: str) -> BinaryIO:  # noqa: D102
+        try:
+            return self._path(key).open("rb")
+        except FileNotFoundError:
+            raise NotFound(f"No object {key!r}.", code="object_missing") from None
+
+    def size_bytes(self, key: str) -> int | None:  # noqa: D102
+        try:
+            return self._path(key).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def delete(self, key: str) -> bool:  # noqa: D102
+        path = self._path(key)
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            return False
+        self._drop_empty_folders(path.parent)
+        return True
+
+    def uri(self, key: str) -> str:  # noqa: D102
+        return str(self._path(key))
+
+    def _path(self, key: str) -> Path:
+        """Return the file of ``key``, which our own code made from checked parts."""
+        path = self._folder / key
+        if not path.resolve().is_relative_to(self._folder):
+            raise ValueError(f"key leaves the storage folder: {key!r}")
+        return path
+
+    @contextmanager
+    def _temporary(self) -> Iterator[Path]:
+        """Yield a name on the same file system; what is there in the end is removed."""
+        folder = self._folder / ".incoming"
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / uuid4().hex
+        try:
+            yield part
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _drop_empty_folders(self, folder: Path) -> None:
+        while folder != self._folder:
+            try:
+                folder.rmdir()
+            except OSError:  # not empty, or somebody else was faster
+                return
+            folder = folder.parent
+
+
+def _copy(source: BinaryIO, part: Path) -> tuple[int, str]:
+    """Copy in pieces; return size and SHA-256 of what is now safely on disk."""
+    digest = sha256()
+    size = 0
+    try:
+        with part.open("wb") as target:
+            while piece := source.read(_PIECE_BYTES):
+                digest.update(piece)
+                size += target.write(piece)
+            target.flush()
+            os.fsync(target.fileno())
+    except OSError as exc:
+        raise Unavailable(f"Storage cannot be written: {exc}.") from exc
+    return size, digest.hexdigest()
+
+
+def _same_or_conflict(target: Path, digest: str, key: str) -> None:
+    with target.open("rb") as present:
+        if file_digest(present, "sha256").hexdigest() != digest:
+            raise Conflict(f"Other bytes are stored as {key!r}.", code="object_exists")

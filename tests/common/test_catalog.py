@@ -1,0 +1,88 @@
+"""The table of models against what the installed SDK knows of them."""
+
+import inspect
+import re
+from datetime import date
+from typing import get_args
+
+import pytest
+from openai.types import audio_model
+from openai.types.shared import chat_model
+
+from common.providers import catalog
+from common.providers.catalog import MODELS, speech_model
+from common.providers.catalog import chat_model as chat
+
+KNOWN = {
+    "speech": (audio_model, audio_model.AudioModel),
+    "chat": (chat_model, chat_model.ChatModel),
+}
+
+
+def announced(module):
+    """Return the last day of each model that the SDK's module documents."""
+    text = inspect.getsource(module).partition("Deprecated values:")[2]
+    found = {}
+    for entry in re.split(r"\n- ", text):
+        flat = " ".join(entry.split())
+        if day := re.search(r"shutdown date: (\d{4}-\d\d-\d\d)", flat):
+            names = re.findall(r'"([^"]+)"', flat)
+            found |= dict.fromkeys(names, date.fromisoformat(day[1]))
+    return found
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
+def test_every_model_is_known_to_the_sdk(model):
+    assert model.name in get_args(KNOWN[model.kind][1])
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
+def test_announced_ends_are_those_of_the_sdk(model):
+    assert model.shutdown == announced(KNOWN[model.kind][0]).get(model.name)
+
+
+def test_the_defaults_have_no_announced_end():
+    defaults = (
+        speech_model(catalog.DEFAULT_SPEECH_MODEL),
+        chat(catalog.DEFAULT_CHAT_MODEL),
+    )
+    assert all(model in MODELS and model.shutdown is None for model in defaults)
+
+
+def test_the_names_in_the_clients_documents_still_work():
+    assert speech_model("whisper-1").timestamps
+    assert chat("gpt-4o-mini").context_tokens == 128_000
+
+
+def test_an_unknown_model_gets_the_strictest_limits():
+    assert speech_model("other").max_seconds <= min(
+        model.max_seconds for model in MODELS if model.kind == "speech"
+    )
+    assert chat("other").context_tokens <= min(
+        model.context_tokens for model in MODELS if model.kind == "chat"
+    )
+
+
+def test_a_recogniser_is_not_a_language_model():
+    assert chat("whisper-1") not in MODELS
+    assert speech_model("gpt-4o-mini") not in MODELS
+
+
+@pytest.mark.parametrize(
+    ("name", "units", "micros"),
+    [
+        ("whisper-1", {"seconds": 60}, 6000),
+        ("gpt-transcribe", {"seconds": 3 * 3600}, 810_000),
+        ("gpt-4o-transcribe-diarize", {"seconds": 60}, None),
+        ("gpt-4o-transcribe", {"seconds": 60}, None),  # paid by tokens, none told
+        ("other", {"seconds": 60}, None),
+    ],
+)
+def test_audio_is_priced_by_the_minute(name, units, micros):
+    assert speech_model(name).cost_usd_micros(**units) == micros
+
+
+def test_text_is_priced_by_the_token():
+    cost = chat("gpt-4o-mini").cost_usd_micros
+    assert cost(input_tokens=1_000_000, output_tokens=0) == 150_000
+    assert cost(input_tokens=0, output_tokens=1_000_000) == 600_000

@@ -1,0 +1,115 @@
+"""From a delivered task to a handler, and from its outcome to an HTTP status.
+
+The queue reads only the status. 200: never send this task again; every retry is ours
+and is already promised in the outbox. 503: this process can do nothing now.
+"""
+
+import logging
+import os
+import socket
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from common import jobs, logs
+from common.deps import Deps
+from common.errors import AppError, ProviderAuthError, ProviderBusy
+from common.jobs import Busy, GiveBack, Lease, LeaseLost
+from common.models import JobState
+from worker_service.handlers import HANDLERS, fail_rescued
+from worker_service.heartbeat import Cancelled, Draining, Heart
+from worker_service.work import Work
+
+log = logging.getLogger(__name__)
+
+_BUSY_DELAY_SECONDS = 10  # when a provider says "too many requests" and not how long
+
+
+def run_job(job_id: UUID, seq: int, deps: Deps, heart: Heart) -> HTTPStatus:
+    """Run one job if it is there to be run; return the status for the queue."""
+    if heart.draining.is_set():
+        return HTTPStatus.SERVICE_UNAVAILABLE
+    lease = _claim(job_id, seq, deps, heart)
+    if lease is not None:
+        with logs.bind(job_id=str(job_id), job_type=lease.kind, **_about(lease)):
+            _run(lease, deps, heart)
+    jobs.drain(deps.db, deps.queue.send)
+    return HTTPStatus.OK
+
+
+def _claim(job_id: UUID, seq: int, deps: Deps, heart: Heart) -> Lease | None:
+    owner = f"{socket.gethostname()}:{os.getpid()}"
+    seconds = heart.lease_seconds
+    try:
+        with deps.db.begin() as session:
+            return jobs.claim(session, job_id, seq, owner=owner, seconds=seconds)
+    except Busy:
+        with deps.db.begin() as session:
+            jobs.watch(session, job_id, seq)
+        return None
+    except LeaseLost:  # its owner is dead: rescue it now, not at the next sweep
+        with deps.db.begin() as session:
+            fail_rescued(session, jobs.rescue(session, job_id))
+        return None  # the rescue promised a task; ``drain`` sends it
+
+
+def _run(lease: Lease, deps: Deps, heart: Heart) -> None:
+    log.info("job.run.start", extra={"attempt": lease.attempt, "epoch": lease.epoch})
+    handler = HANDLERS[lease.kind]
+    with heart.hold(lease) as pulse:
+        try:
+            payload = handler.payload.model_validate(lease.payload)
+            handler.run(Work(payload, lease, pulse, deps))
+        except LeaseLost:
+            log.warning("job.lease_lost")
+        except Exception as exc:  # noqa: BLE001 - the one place that may, with api errors
+            _give_back(lease, exc, deps, heart)
+        else:
+            heart.count(bug=False)
+            log.info("job.run.completed")
+
+
+def _give_back(lease: Lease, exc: Exception, deps: Deps, heart: Heart) -> None:
+    reason = _reason(exc)
+    unexpected = not isinstance(exc, AppError | Draining | Cancelled)
+    log.log(
+        logging.ERROR if unexpected or reason.code == "provider_auth" else logging.INFO,
+        "job.run.failed",
+        extra={"error": reason.code, "detail": reason.detail},
+        exc_info=exc if unexpected else None,
+    )
+    heart.count(bug=unexpected)
+    try:
+        with deps.db.begin() as session:
+            state = jobs.give_back(session, lease, reason)
+            if state == JobState.FAILED:
+                handler = HANDLERS[lease.kind]
+                handler.failed(session, handler.payload.model_validate(lease.payload))
+    except LeaseLost:
+        log.warning("job.lease_lost")
+    else:
+        log.info("job.updated", extra={"status": state})
+
+
+def _reason(exc: Exception) -> GiveBack:
+    """Return what an exception means for its job. The only retry policy there is."""
+    match exc:
+        case Draining():
+            return GiveBack("shutdown", counted=False, delay_seconds=0)
+        case Cancelled():
+            return GiveBack("cancelled", "Cancelled.", counted=False, delay_seconds=0)
+        case ProviderBusy():
+            delay = exc.retry_after_seconds or _BUSY_DELAY_SECONDS
+            return GiveBack(exc.code, str(exc), counted=False, delay_seconds=delay)
+        case ProviderAuthError():
+            return GiveBack(exc.code, str(exc), permanent=True)
+        case AppError():
+            return GiveBack(exc.code, str(exc), permanent=not exc.retryable)
+        case _:  # a bug of ours; its text may hold anything, so it stays in the log
+            return GiveBack("internal_error", f"Internal error ({type(exc).__name__}).")
+
+
+def _about(lease: Lease) -> dict[str, Any]:
+    """Return what the job is about, for its log lines."""
+    lecture_id = lease.payload.get("lecture_id")
+    return {"lecture_id": lecture_id} if lecture_id else {}

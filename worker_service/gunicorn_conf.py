@@ -1,0 +1,32 @@
+"""How gunicorn runs the worker: one process, as many threads as jobs at once."""
+
+import importlib
+import os
+import signal
+from types import FrameType
+from typing import Any
+
+_HOST = os.environ.get("PEGASUS_BIND", "127.0.0.1")
+bind = f"{_HOST}:{os.environ.get('PORT', '8081')}"
+worker_class = "gthread"
+workers = 1
+threads = int(os.environ.get("PEGASUS_WORKER_THREADS", "16"))
+timeout = 1900  # a dispatch may take 1800 s
+graceful_timeout = 8  # Cloud Run leaves 10 s
+keepalive = 5
+control_socket_disable = True
+errorlog = "-"
+loglevel = "warning"
+
+
+def post_worker_init(_worker: Any) -> None:  # noqa: ANN401 - gunicorn's own type
+    """Have SIGTERM start the draining before gunicorn stops taking requests."""
+    heart = importlib.import_module("worker_service.wsgi").heart
+    earlier = signal.getsignal(signal.SIGTERM)
+
+    def drain(number: int, frame: FrameType | None) -> None:
+        heart.drain()
+        if callable(earlier):
+            earlier(number, frame)
+
+    signal.signal(signal.SIGTERM, drain)

@@ -1,0 +1,224 @@
+"""Write a lecture's study material from its transcript."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from typing import Any
+from uuid import UUID, uuid4
+
+from common.grounding import ground
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from common import ledger, object_keys, objects
+from common.errors import Conflict, NotFound
+from common.jobs import Generation
+from common.models import (
+    Artifact,
+    Lecture,
+    LectureStatus,
+    SegmentRecord,
+    TranscriptRecord,
+)
+from common.presets import presets
+from common.providers.llm import Reply
+from common.study import (
+    Document,
+    EngineLabel,
+    ExamQuestionsDocument,
+    FlashcardsDocument,
+    KeyTermsDocument,
+    OutlineDocument,
+    StudyDraft,
+    StudyMaterial,
+    SummaryDocument,
+)
+from common.transcript import Segment
+from worker_service.work import Work
+
+_VERSION = "1"  # of the documents' form
+_NOW = timedelta(0)
+
+
+def run(work: Work[Generation]) -> None:
+    """Write the five artifacts and name the concepts that the lecture touches.
+
+    Safe to run twice: paid answers are remembered and the draft is saved before
+    anything is made of it.
+    """
+    lecture, material = _read(work)
+    draft = _draft(work, material)
+    work.pulse.check()
+    documents = _documents(work, lecture, draft)
+    folder = object_keys.artifacts(lecture.id, work.lease.run)
+    keys = {name: f"{folder}/{name}.json" for name in documents}
+    _store(work, documents, keys)
+
+    uri = work.deps.storage.uri
+    result = {
+        "lectureId": lecture.id,
+        "outputDir": uri(folder),
+        "artifactPaths": {name: uri(key) for name, key in keys.items()},
+        "concepts": [concept.model_dump(mode="json") for concept in draft.concepts],
+        "conceptUpdates": [u.model_dump(mode="json") for u in draft.concept_updates],
+    }
+    with work.finish(result) as session:
+        _require_lecture(session, lecture.id)
+        _replace(session, _rows(work, lecture, documents, keys))
+        objects.spare(session, keys.values())
+
+
+def _read(work: Work[Generation]) -> tuple[Lecture, StudyMaterial]:
+    with work.deps.db.begin() as session:
+        lecture = session.get(Lecture, work.payload.lecture_id)
+        if lecture is None:
+            raise NotFound("Lecture not found.")
+        transcript = session.get(TranscriptRecord, lecture.recording_id)
+        if transcript is None:
+            raise Conflict("Transcript not found.", code="transcript_missing")
+        rows = session.scalars(
+            select(SegmentRecord)
+            .where(SegmentRecord.recording_id == lecture.recording_id)
+            .order_by(SegmentRecord.number)
+        )
+        segments = tuple(_segment(row) for row in rows)
+    if not segments:
+        raise Conflict("Transcript text is empty.", code="transcript_empty")
+    return lecture, StudyMaterial(
+        title=lecture.title,
+        language=transcript.language,
+        segments=segments,
+        preset=presets()[lecture.preset_id],
+        lecture_mode=lecture.lecture_mode,
+    )
+
+
+def _segment(row: SegmentRecord) -> Segment:
+    return Segment(
+        row.start_ms, row.end_ms, row.text, tuple(row.flags), row.confidence, row.page
+    )
+
+
+def _draft(work: Work[Generation], material: StudyMaterial) -> StudyDraft:
+    """Return the checked draft, from an earlier try if there is one."""
+    saved = work.lease.checkpoint.get("draft")
+    if saved is not None:
+        return StudyDraft.model_validate(saved)
+    model = work.deps.llm(work.payload.provider, work.payload.model)
+    draft = ground(model.study(material, _Remember(work)), material.segments)
+    work.save({"draft": draft.model_dump(mode="json")}, progress=90)
+    return draft
+
+
+class _Remember:
+    """Saves each paid answer under its job and step; see ``Remember``."""
+
+    def __init__(self, work: Work[Generation]) -> None:
+        self._work = work
+
+    def __call__(self, step: str, call: Callable[[], Reply]) -> dict[str, Any]:
+        work, job_id = self._work, self._work.lease.job_id
+        key = ledger.key(need="llm", job_id=job_id, step=step)
+        with work.deps.db.begin() as session:
+            saved = ledger.recall(session, key)
+        if saved is not None:
+            return saved
+        work.pulse.check()
+        reply = call()
+        with work.deps.db.begin() as session:
+            ledger.record(
+                session, key, reply.document, usage=reply.usage, job_id=job_id
+            )
+        return reply.document
+
+
+def _documents(
+    work: Work[Generation], lecture: Lecture, draft: StudyDraft
+) -> dict[str, Document]:
+    engine = work.deps.llm(work.payload.provider, work.payload.model).engine
+    generated_at = datetime.now(UTC).isoformat()
+
+    def head() -> dict[str, Any]:
+        return {
+            "id": str(uuid4()),
+            "courseId": lecture.course_id,
+            "lectureId": lecture.id,
+            "presetId": lecture.preset_id,
+            "generatedAt": generated_at,
+            "version": _VERSION,
+            "engine": EngineLabel(provider=engine.provider, model=engine.model),
+        }
+
+    summary = draft.summary
+    return {
+        "summary": SummaryDocument(
+            **head(), overview=summary.overview, sections=summary.sections
+        ),
+        "outline": OutlineDocument(**head(), outline=draft.outline),
+        "key-terms": KeyTermsDocument(**head(), terms=draft.key_terms),
+        "flashcards": FlashcardsDocument(**head(), cards=draft.flashcards),
+        "exam-questions": ExamQuestionsDocument(
+            **head(), questions=draft.exam_questions
+        ),
+    }
+
+
+def _store(
+    work: Work[Generation],
+    documents: Mapping[str, Document],
+    keys: Mapping[str, str],
+) -> None:
+    with work.deps.db.begin() as session:
+        objects.doom(session, keys.values(), after=objects.GRACE)
+    for name, document in documents.items():
+        text = json.dumps(_wire(document), ensure_ascii=False)
+        work.deps.storage.write(keys[name], BytesIO(text.encode()))
+
+
+def _wire(document: Document) -> dict[str, Any]:
+    """Return the form that clients read: absent is absent, never null."""
+    return document.model_dump(mode="json", exclude_none=True)
+
+
+def _require_lecture(session: Session, lecture_id: str) -> None:
+    found = session.execute(
+        update(Lecture)
+        .where(Lecture.id == lecture_id)
+        .values(status=LectureStatus.GENERATED)
+        .returning(Lecture.id)
+    ).first()
+    if found is None:
+        raise NotFound("Lecture not found.")
+
+
+def _rows(
+    work: Work[Generation],
+    lecture: Lecture,
+    documents: Mapping[str, Document],
+    keys: Mapping[str, str],
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": UUID(document.id),
+            "lecture_id": lecture.id,
+            "course_id": lecture.course_id,
+            "preset_id": lecture.preset_id,
+            "artifact_type": name,
+            "object_key": keys[name],
+            "document": _wire(document),
+            "job_id": work.lease.job_id,
+        }
+        for name, document in documents.items()
+    ]
+
+
+def _replace(session: Session, rows: list[dict[str, Any]]) -> None:
+    """Put these artifacts in the place of the lecture's earlier ones."""
+    earlier = session.scalars(
+        delete(Artifact)
+        .where(Artifact.lecture_id == rows[0]["lecture_id"])
+        .returning(Artifact.object_key)
+    )
+    objects.doom(session, list(earlier), after=_NOW)
+    session.execute(insert(Artifact), rows)

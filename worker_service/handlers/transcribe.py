@@ -1,0 +1,146 @@
+"""Turn a lecture's recording into a transcript: plan, recognise, assemble."""
+
+from datetime import UTC, datetime
+from io import BytesIO
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from common import jobs, object_keys, objects
+from common.errors import NotFound, ProviderError
+from common.jobs import Transcription, TranscriptionChunk
+from common.media.chunks import Cutter, Piece
+from common.media.container import decode
+from common.models import Job, JobState, Lecture, LectureStatus, Recording
+from worker_service.handlers import transcribe_chunk
+from worker_service.transcripts import assemble, publish
+from worker_service.work import Work
+
+_PLANNED = 10  # percent of the work that is done once the recording is cut
+
+
+def run(work: Work[Transcription]) -> None:
+    """Write the recording's transcript.
+
+    The job is run up to three times on its way: it plans, waits while its pieces are
+    recognised by jobs of their own, and is woken to assemble. Each step is saved, so
+    any of them may be run again.
+    """
+    plan = work.lease.checkpoint.get("plan")
+    if plan is None:
+        plan = _plan(work)
+        work.save({"plan": plan}, progress=_PLANNED)
+    pieces = [_piece(work, plan, number) for number in range(len(plan["pieces"]))]
+    if len(pieces) > 1 and not work.lease.checkpoint.get("fanned_out"):
+        _fan_out(work, pieces)
+        return
+    if len(pieces) == 1:
+        work.pulse.check()
+        transcribe_chunk.recognize_once(pieces[0], work.deps, work.lease.job_id)
+    publish(work, plan, assemble(work, plan, pieces, _failures(work, len(pieces))))
+
+
+def failed(session: Session, payload: Transcription) -> None:
+    """Show people that the lecture needs them."""
+    session.execute(
+        update(Lecture)
+        .where(
+            Lecture.id == payload.lecture_id,
+            Lecture.recording_id == payload.recording_id,
+        )
+        .values(status=LectureStatus.FAILED)
+    )
+
+
+def _plan(work: Work[Transcription]) -> dict[str, Any]:
+    """Cut the recording and store the pieces; return where each one lies.
+
+    Returns:
+        ``total_samples``, ``created_at`` and ``pieces``: lists of
+        start sample, end sample, SHA-256 of the samples.
+    """
+    recording = _start(work)
+    limits = work.deps.speech(work.payload.provider, work.payload.model).limits
+    cutter = Cutter(max_ms=limits.max_chunk_ms, max_bytes=limits.max_bytes)
+    pieces = []
+    with work.deps.storage.read(recording.object_key) as source:
+        for number, piece in enumerate(cutter.pieces(decode(source))):
+            work.pulse.check()
+            _store(work, number, piece)
+            pieces.append([piece.start_sample, piece.end_sample, piece.sha256])
+    return {
+        "total_samples": cutter.total_samples,
+        "created_at": datetime.now(UTC).isoformat(),
+        "pieces": pieces,
+    }
+
+
+def _start(work: Work[Transcription]) -> Recording:
+    with work.deps.db.begin() as session:
+        found = session.execute(
+            update(Lecture)
+            .where(
+                Lecture.id == work.payload.lecture_id,
+                Lecture.recording_id == work.payload.recording_id,
+            )
+            .values(status=LectureStatus.TRANSCRIBING)
+            .returning(Lecture.id)
+        ).first()
+        if found is None:
+            raise NotFound("Neither PDF nor audio file found for lecture.")
+        return session.get_one(Recording, work.payload.recording_id)
+
+
+def _store(work: Work[Transcription], number: int, piece: Piece) -> None:
+    """Keep a piece until the transcript is done, or for a day if it never is."""
+    key = object_keys.piece(work.lease.job_id, number)
+    with work.deps.db.begin() as session:
+        objects.doom(session, [key], after=objects.GRACE)
+    work.deps.storage.write(key, BytesIO(piece.flac))
+
+
+def _piece(
+    work: Work[Transcription], plan: dict[str, Any], number: int
+) -> TranscriptionChunk:
+    return TranscriptionChunk(
+        number=number,
+        object_key=object_keys.piece(work.lease.job_id, number),
+        sha256=plan["pieces"][number][2],
+        provider=work.payload.provider,
+        model=work.payload.model,
+        language=work.payload.language,
+    )
+
+
+def _fan_out(work: Work[Transcription], pieces: list[TranscriptionChunk]) -> None:
+    """Make a job of each piece and wait for them, in one transaction."""
+    parent = work.lease.job_id
+    with work.deps.db.begin() as session:
+        jobs.checkpoint(session, work.lease, {"fanned_out": True})
+        for piece in pieces:
+            jobs.enqueue(
+                session,
+                piece,
+                parent_id=parent,
+                dedupe_key=f"{parent}:piece:{piece.number}",
+            )
+        jobs.wait_for_children(session, work.lease, len(pieces))
+
+
+def _failures(work: Work[Transcription], count: int) -> dict[int, str]:
+    """Return the error code of each piece that was given up.
+
+    Raises:
+        ProviderError: all of them were; there is nothing to assemble.
+    """
+    query = select(Job.payload["number"].as_integer(), Job.error_code).where(
+        Job.parent_id == work.lease.job_id,
+        Job.state.in_([JobState.FAILED, JobState.CANCELLED]),
+    )
+    with work.deps.db.begin() as session:
+        failures = {row[0]: row[1] or "unknown" for row in session.execute(query)}
+    if count and len(failures) == count:
+        code = failures[0]
+        raise ProviderError(f"No part could be transcribed ({code}).", code=code)
+    return failures

@@ -1,0 +1,1 @@
+"""What the clock asks for. A new schedule is a module here and a route in ``app``."""

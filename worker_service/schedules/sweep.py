@@ -1,0 +1,74 @@
+"""Mend what a crash left behind. Called each minute; calling it more often is fine."""
+
+import logging
+from dataclasses import dataclass
+
+from common import jobs, objects
+from common.deps import Deps
+from worker_service.handlers import fail_rescued
+
+log = logging.getLogger(__name__)
+
+LOST_AFTER_SECONDS = 600  # a due job without a task for so long has lost its task
+_MOST_ROUNDS = 20  # of 50 tasks or 100 objects; what is left waits for the next call
+_BATCH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How many rows one sweep mended."""
+
+    rescued: int
+    rung_again: int
+    woken: int
+    sent: int
+    objects_removed: int
+
+
+def run(deps: Deps, *, lost_after_seconds: float = LOST_AFTER_SECONDS) -> Swept:
+    """Rescue lapsed jobs, ring again for lost tasks, send, remove doomed objects."""
+    with deps.db.begin() as session:
+        rescued = jobs.rescue(session)
+        fail_rescued(session, rescued)
+    with deps.db.begin() as session:
+        woken = jobs.wake_parents(session)
+    if woken:
+        log.error("parents slept on", extra={"job_ids": [str(id_) for id_ in woken]})
+    with deps.db.begin() as session:
+        rung = jobs.janitor(session, lost_after_seconds=lost_after_seconds)
+    swept = Swept(
+        rescued=len(rescued),
+        rung_again=len(rung),
+        woken=len(woken),
+        sent=_send_all(deps),
+        objects_removed=_remove_doomed(deps),
+    )
+    if any((swept.rescued, swept.rung_again, swept.woken)):
+        log.info("swept", extra={"rescued": swept.rescued, "rung": swept.rung_again})
+    return swept
+
+
+def _send_all(deps: Deps) -> int:
+    total = 0
+    for _ in range(_MOST_ROUNDS):
+        sent = jobs.drain(deps.db, deps.queue.send)
+        total += sent
+        if not sent:
+            break
+    return total
+
+
+def _remove_doomed(deps: Deps) -> int:
+    """Remove objects whose hour has come; a missing one counts as removed."""
+    total = 0
+    for _ in range(_MOST_ROUNDS):
+        with deps.db.begin() as session:
+            keys = objects.due(session, limit=_BATCH)
+        if not keys:
+            break
+        for key in keys:
+            deps.storage.delete(key)
+        with deps.db.begin() as session:
+            objects.spare(session, keys)
+        total += len(keys)
+    return total

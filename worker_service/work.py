@@ -1,0 +1,45 @@
+"""What a handler is given: its payload, its lease, and everything it may use."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy.orm import Session
+
+from common import jobs
+from common.deps import Deps
+from common.jobs import Lease, Payload
+from worker_service.heartbeat import Pulse
+
+P = TypeVar("P", bound=Payload)
+
+
+@dataclass(frozen=True, slots=True)
+class Work(Generic[P]):
+    """One claimed job. Handlers write through it, so that no late worker can."""
+
+    payload: P
+    lease: Lease
+    pulse: Pulse
+    deps: Deps
+
+    def save(self, patch: dict[str, Any], *, progress: int = 0) -> None:
+        """Keep finished steps, so that the next try does not repeat them.
+
+        Raises:
+            LeaseLost: nothing was saved.
+        """
+        with self.deps.db.begin() as session:
+            jobs.checkpoint(session, self.lease, patch, progress=progress)
+
+    @contextmanager
+    def finish(self, result: dict[str, Any]) -> Iterator[Session]:
+        """Open the transaction that ends the job and writes its results.
+
+        Raises:
+            LeaseLost: nothing was written.
+        """
+        with self.deps.db.begin() as session:
+            jobs.succeed(session, self.lease, result)
+            yield session
