@@ -20,6 +20,9 @@ JOB_STATUS = {
 }
 
 
+LectureRow = Row[Lecture, str, str, str]
+
+
 def timestamp(at: datetime | None) -> str | None:
     """Return UTC with microseconds and ``Z``, e.g. ``2026-11-20T20:57:39.676113Z``."""
     if at is None:
@@ -43,7 +46,7 @@ def lectures() -> Select[Lecture, str, str, str]:
     )
 
 
-def lecture(row: Row[Any], storage: Storage) -> dict[str, Any]:
+def lecture(row: LectureRow, storage: Storage) -> dict[str, Any]:
     """Return one lecture row."""
     found: Lecture = row.Lecture
     return {

@@ -39,12 +39,14 @@ def download(lecture_id: str, export_type: str) -> ResponseReturnValue:
     except NotFound:
         raise NotFound("Export file missing.") from None
     form = FORMATS[export_type]
-    return send_file(
+    response = send_file(
         stream,
-        mimetype=form.media_type,
+        mimetype=form.media_type.partition(";")[0],
         as_attachment=True,
         download_name=f"{lecture_id}{form.extension}",
         conditional=True,
         etag=f"{found.job_id}-{export_type}",
         last_modified=found.created_at,
     )
+    response.content_type = form.media_type
+    return response

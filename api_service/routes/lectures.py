@@ -1,11 +1,12 @@
 """Lectures: what there is, and how far it has come."""
 
-from typing import Any, Literal
+from typing import Any
 
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
-from sqlalchemy import Row, func, select
+from sqlalchemy import CompoundSelect, func, literal, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from api_service import progress, views
@@ -164,7 +165,7 @@ def _filters(wanted: LecturesQuery) -> list[Any]:
     return filters
 
 
-def _lecture(session: Session, lecture_id: str) -> Row[Any]:
+def _lecture(session: Session, lecture_id: str) -> views.LectureRow:
     row = session.execute(views.lectures().where(Lecture.id == lecture_id)).first()
     if row is None:
         raise NotFound("Lecture not found.")
@@ -175,25 +176,19 @@ def _newest_jobs(session: Session, lecture_id: str) -> dict[str, Job]:
     """Return the newest job of each kind; one statement whatever the number of jobs."""
     newest = (
         select(Job)
-        .distinct(Job.kind)
+        .ext(distinct_on(Job.kind))
         .where(Job.subject == lecture_subject(lecture_id))
         .order_by(Job.kind, Job.created_at.desc(), Job.id.desc())
     )
     return {job.kind: job for job in session.scalars(newest)}
 
 
-def _made(lecture_id: str) -> Any:  # noqa: ANN401 - a compound select
+def _made(lecture_id: str) -> CompoundSelect[str, str]:
     """Return the query for the names of all artifacts and exports, in order."""
     artifacts = select(
-        _literal("artifact"), Artifact.artifact_type.label("name")
+        literal("artifact").label("what"), Artifact.artifact_type.label("name")
     ).where(Artifact.lecture_id == lecture_id)
-    exports = select(_literal("export"), Export.export_type).where(
+    exports = select(literal("export"), Export.export_type).where(
         Export.lecture_id == lecture_id
     )
     return artifacts.union_all(exports).order_by("what", "name")
-
-
-def _literal(what: Literal["artifact", "export"]) -> Any:  # noqa: ANN401
-    from sqlalchemy import literal  # noqa: PLC0415
-
-    return literal(what).label("what")

@@ -62,20 +62,18 @@ def _create(binaries: Path, place: Path, account: Account, *, durable: bool) -> 
 
 
 def _initdb(binaries: Path, data: Path, account: Account, *, durable: bool) -> None:
-    """Fill ``data``; words and order are Unicode's on every operating system.
+    """Fill ``data``.
 
-    The libc locale still decides what full-text search takes for a letter, and a few
-    systems lack C.UTF-8; there it becomes C.
+    Letters and their order are Unicode's, built into the server: the same on every
+    operating system, also on one that has no locale C.UTF-8.
     """
     command = [
         *(os.fspath(binaries / "initdb"), "-D", os.fspath(data), "-U", "postgres"),
-        *("--auth=reject", "--encoding=UTF8", "--no-instructions"),
+        *("--auth=reject", "--encoding=UTF8", "--no-instructions", "--locale=C"),
         *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
         *([] if durable else ["--no-sync"]),
     ]
-    done = account.run([*command, "--locale=C.UTF-8"])
-    if done.returncode != 0 and "invalid locale" in done.stderr:
-        done = account.run([*command, "--locale=C"])
+    done = account.run(command)
     if done.returncode != 0:
         raise PostgresCannotStart(reason_in(done.stderr) or "initdb failed")
 

@@ -66,9 +66,7 @@ def check(path: Path, *, timeout_seconds: float = TIMEOUT_SECONDS) -> Facts:
         return check_open(file, timeout_seconds=timeout_seconds)
 
 
-def check_open(
-    file: BinaryIO, *, timeout_seconds: float = TIMEOUT_SECONDS
-) -> Facts:
+def check_open(file: BinaryIO, *, timeout_seconds: float = TIMEOUT_SECONDS) -> Facts:
     """Do as ``check`` does, with a file that is open and may have no name any more."""
     line = _ask_child(file, time.monotonic() + timeout_seconds)
     try:

@@ -7,6 +7,7 @@ Source: Hearst, "TextTiling: segmenting text into multi-paragraph subtopic passa
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 
 from common.text.ranking import Vector
 
@@ -28,7 +29,7 @@ def topics(rows: Sequence[Vector], count: int) -> list[range]:
         if all(abs(cut - other) >= _SHORTEST for other in cuts):
             cuts.append(cut)
     borders = [0, *sorted(cuts), len(rows)]
-    return [range(a, b) for a, b in zip(borders, borders[1:], strict=False) if b > a]
+    return [range(a, b) for a, b in pairwise(borders) if b > a]
 
 
 def _cohesion(rows: Sequence[Vector]) -> dict[int, float]:

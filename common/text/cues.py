@@ -22,7 +22,8 @@ _LEAD_IN = re.compile(
 )
 _CLOSING = ".!?。！？؟।…"  # noqa: RUF001
 _CLAUSE_END = re.compile(
-    r"(?:[;:—]|,? (?:but|because|whereas|although|which means|so that)|, (?:and|so|which))\s"
+    r"(?:[;:—]|,? (?:but|because|whereas|although|which means|so that)"
+    r"|, (?:and|so|which))\s"
 )
 _OPENS_CLAUSE = re.compile(
     r"(?:if|when|because|although|while|since|after|before|whether|as)\b", re.IGNORECASE
@@ -34,10 +35,11 @@ _TAG = re.compile(r",?\s+(?:right|okay|ok|you know|yeah)\s*[.?]?$", re.IGNORECAS
 _DANGLING_START = re.compile(
     r"""^(?:it|it's|its|this|that|that's|these|those|they|they're|their|them|he|she|his
     |her|him|such|which|who|whose|another|both|either|neither|otherwise|instead|than|or
-    |of|is|are|was|were|has|been|be|does|to\ do|not|the\ (?:same|other|former|latter|rest
-    |first|second|third|fourth|fifth|last|next|result|answer|reason|problem|question
+    |of|is|are|was|were|has|been|be|does|to\ do|not|the\ (?:same|other|former|latter
+    |rest|first|second|third|fourth|fifth|last|next|result|answer|reason|problem|question
     |difference|idea|point|trick|solution|only|more|two|three)|one\ (?:of|is|reason)
-    |here|others|what\ happens\ next|there\ (?:it|they|he|she)|one|two|three|four|with\ (?:this|that|these|it)
+    |here|others|what\ happens\ next|there\ (?:it|they|he|she)|one|two|three|four
+    |with\ (?:this|that|these|it)
     |in\ (?:this|that|these|those|both)\b|for\ (?:this|that|these)|from\ (?:this|that)
     |at\ (?:this|that)|after\ (?:this|that)|some\ of\ (?:these|them)|each\ of\ (?:these
     |them)|most\ of\ (?:these|them)|all\ of\ (?:these|them|this)|by\ (?:this|that|then)
@@ -45,9 +47,15 @@ _DANGLING_START = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _POINTS_BACK = re.compile(
-    r"^(?:the|a|an|in|on|for|with)?\s*(?:[\w-]+\s+){0,2}(?:this|these|those|them|such an?)\b"
+    r"^(?:the|a|an|in|on|for|with)?\s*(?:[\w-]+\s+){0,2}"
+    r"(?:this|these|those|them|such an?)\b"
     r"|^(?:because|whereas|although|though|since)\b[^,]*$"
-    r"|\b(?:as (?:above|before|shown|we (?:saw|said))|just (?:saw|described|mentioned))\b",
+    r"|\b(?:this|that|these|those) (?:questions?|reasons?|problems?|cases?|way|process"
+    r"|points?|results?|ideas?|kinds?|effects?|selection|list|number)\b"
+    r"|^(?:[\w-]+ ){1,5}(?:to|of|in|with|by|on|for|from) (?:it|them)\b"
+    r"|^a (?:small|large|great|tiny) (?:number|part|share)\b(?! of)"
+    r"|\b(?:as (?:above|before|shown|we (?:saw|said))"
+    r"|just (?:saw|described|mentioned))\b",
     re.IGNORECASE,
 )
 _EMPTY_IT = re.compile(
@@ -64,11 +72,13 @@ _DANGLING_END = re.compile(
     re.IGNORECASE,
 )
 _TALK = re.compile(
-    r"""\b(?:let\ me|let\ us|let's|good\ (?:morning|afternoon|evening)|welcome|thank\ you
-    |thanks|^today|today\ (?:we|i)\b|for\ today|yesterday|tomorrow|last\ (?:time|week|lecture|monday|tuesday|thursday)
+    r"""\b(?:let\ me|let\ us|let's|good\ (?:morning|afternoon|evening)|welcome
+    |thank\ you|thanks|^today|today\ (?:we|i)\b|for\ today|yesterday|tomorrow
+    |last\ (?:time|week|lecture|monday|tuesday|thursday)
     |next\ (?:time|week|lecture|slide|chapter)|see\ you|any\ questions|homework|on\ the
     \ (?:exam|slide|board|screen)|the\ exam|this\ (?:lecture|course|week|slide|morning)
-    |i\ (?:will|want|am|think|hope|was|said|mean|would|have|don't|know|should|could|like)
+    |i\ (?:will|want|am|think|hope|was|said|mean|would|have|don't|know|should|could
+        |like)
     |i'm|i'll|i've|we\ (?:will|are\ going|shall\ see)|we'll|you'll|come\ (?:back|to)
     |turn\ to|look\ at|talk(?:ed|ing)?\ about|as\ you\ can\ see|can\ (?:you|everyone)
     |does\ that\ make\ sense|your\ (?:notes|textbook|book)|the\ (?:textbook|syllabus
@@ -83,20 +93,21 @@ _FACETS: Mapping[str, re.Pattern[str]] = {
         re.IGNORECASE,
     ),
     "how": re.compile(
-        r"\b(?:by \w+ing|in order to|steps?|works? (?:by|like)|using|using|procedure"
+        r"\b(?:by \w+ing|in order to|steps?|works? (?:by|like)|using|procedure"
         r"|method|algorithm|process|mechanism|how|converts?|transforms?|first\b.*\bthen"
         r"|through|turns? .{3,40} into)\b",
         re.IGNORECASE,
     ),
     "when": re.compile(
         r"\b(?:when(?:ever)?|before|after|during|until|while|once|as soon as|later"
-        r"|(?:1[0-9]|20)\d\d|century|nineteen|seventies|every time|at night|by day|finally|eventually)\b",
+        r"|(?:1[0-9]|20)\d\d|century|nineteen|seventies|every time|at night|by day"
+        r"|finally|eventually)\b",
         re.IGNORECASE,
     ),
     "where": re.compile(
-        r"\b(?:where|inside|outside|within|located|stored in|region|surface|takes? place"
-        r"|in the (?:[\w-]+ ){0,2}(?:table|memory|cell|membrane|system|world|field|layer"
-        r"|country|countries|north|south|middle|center|centre)|across|between|along)\b",
+        r"\b(?:where|inside|outside|within|located|stored in|region|surface"
+        r"|takes? place|in the (?:[\w-]+ ){0,2}(?:table|memory|cell|membrane|system|world"
+        r"|field|layer|country|countries|north|south|middle|center|centre)|across|between|along)\b",
         re.IGNORECASE,
     ),
     "who": re.compile(
@@ -106,15 +117,15 @@ _FACETS: Mapping[str, re.Pattern[str]] = {
         r"|(?<=[a-z,] )[A-Z][a-z]+ [A-Z][a-z]+",
     ),
     "why": re.compile(
-        r"\b(?:because|since|so that|therefore|the reason|leads? to|causes?|caused|due to"
-        r"|as a result|consequence|in order to|purpose|thus|hence|otherwise|why)\b",
+        r"\b(?:because|since|so that|therefore|the reason|leads? to|causes?|caused"
+        r"|due to|as a result|consequence|in order to|purpose|thus|hence|otherwise|why)\b",
         re.IGNORECASE,
     ),
 }
 
 
 def readable(text: str) -> str:
-    """Return a statement as a sentence to be read: no lead-in, a capital, a full stop."""
+    """Return a statement as a sentence: no lead-in, a capital, a full stop."""
     text = _HESITATION.sub("", text).strip()
     bare = _TAG.sub("", _LEAD_IN.sub("", text)).strip(" ,;:-–—") or text  # noqa: RUF001
     bare = bare[:1].upper() + bare[1:]

@@ -14,11 +14,11 @@ from common.text.words import words
 _HEAD = (
     r"(?:(?P<article>an?|the)\s+)?"
     r"(?P<term>(?!(?:an?|the|this|that|it|we|you|there)\b)"
-    r"[^\W\d_][\w'’+#-]*(?:\s+[\w'’+#-]+){0,3}?)"
+    r"[^\W\d_][\w'\u2019+#-]*(?:\s+[\w'\u2019+#-]+){0,3}?)"
 )
 _RULE = (
-    r"(?:(?P<article>the)\s+)?(?P<term>(?:[\w'’-]+\s+){0,3}?"
-    r"(?:theory|law|principle|theorem|hypothesis|rule|thesis|lemma)(?:\s+of\s+[\w'’-]+)?)"
+    r"(?:(?P<article>the)\s+)?(?P<term>(?:[\w'\u2019-]+\s+){0,3}?"
+    r"(?:theory|law|principle|theorem|hypothesis|rule|thesis|lemma)(?:\s+of\s+[\w'\u2019-]+)?)"
 )
 _HEDGE = r"(?:(?:basically|simply|just|essentially|really|actually|always|usually)\s+)?"
 _BODY = r"(?P<body>.+)"
@@ -27,7 +27,7 @@ _FORWARD = tuple(
     for pattern in (
         rf"^(?:by|with)\s+{_HEAD},?\s+(?:we|i)\s+mean\s+{_BODY}$",
         rf"^(?:we|you)\s+(?:can\s+)?define\s+{_HEAD}\s+as\s+{_BODY}$",
-        rf"^{_HEAD}\s+(?:is|are|was|were)\s+(?:defined|understood)\s+(?:as|to be)\s+{_BODY}$",
+        rf"^{_HEAD}\s+(?:is|are)\s+(?:defined|understood)\s+(?:as|to be)\s+{_BODY}$",
         rf"^{_HEAD}\s+(?:means|refers?\s+to|denotes?|stands?\s+for)\s+(?!that\b){_BODY}$",
         rf"^{_HEAD}\s+(?:is|are)\s+{_HEDGE}(?P<body>(?:an?|the|any)\s+.+)$",
         rf"^{_HEAD}\s+(?:is|are)\s+{_HEDGE}(?P<body>(?:how|what|when|where)\s+.+)$",

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from common.errors import UnreadableMedia
-from common.media.__main__ import answer
 from common.media import check as check_module
+from common.media.__main__ import answer
 from common.media.check import check
 from common.media.container import decode
 from tests import media_samples
@@ -31,15 +31,15 @@ def verdict(path):
     try:
         check(path)
     except UnreadableMedia as exc:
-        assert exc.code in CODES
-        assert str(exc)
-        return exc.code
+        return exc.code if str(exc) else "no message"
     return "accepted"
 
 
 def wav_header(*, channels=1, rate=RATE, declared=0, bits=16):
     block = channels * bits // 8
-    fmt = struct.pack("<HHIIHH", 1, channels, rate, rate * block & 0xFFFFFFFF, block, bits)
+    fmt = struct.pack(
+        "<HHIIHH", 1, channels, rate, rate * block & 0xFFFFFFFF, block, bits
+    )
     head = b"WAVEfmt " + struct.pack("<I", 16) + fmt + b"data"
     head += struct.pack("<I", declared)
     return b"RIFF" + struct.pack("<I", min(declared + 36, 0xFFFFFFFF)) + head
@@ -51,6 +51,15 @@ def noise(size):
 
 NOT_MEDIA = {"media_unreadable", "media_unsupported"}
 NO_SOUND = {"media_no_audio", "media_empty", "media_truncated", "media_unreadable"}
+
+SESSION = (
+    b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\n"
+    b"m=audio 9 RTP/AVP 0\na=rtpmap:0 PCMU/8000\n"
+)
+MANIFEST = (
+    b'<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"'
+    b' type="static"><Period><BaseURL>secret.wav</BaseURL></Period></MPD>'
+)
 
 BODIES = {
     "empty.wav": (b"", {"media_empty"}),
@@ -74,28 +83,22 @@ BODIES = {
         wav_header(bits=8000, declared=6400) + bytes(6400),
         NOT_MEDIA | NO_SOUND,
     ),
-    "box-size.mp4": (struct.pack(">I", 2**31 - 1) + b"moov" + bytes(5000), NOT_MEDIA | NO_SOUND),
+    "box-size.mp4": (
+        struct.pack(">I", 2**31 - 1) + b"moov" + bytes(5000),
+        NOT_MEDIA | NO_SOUND,
+    ),
     "box-empty.mp4": (
         b"\0\0\0\x18ftypisom\0\0\0\0isommp42\0\0\0\0moov" + bytes(64),
         NOT_MEDIA | NO_SOUND,
     ),
     "size.mkv": (b"\x1aE\xdf\xa3\x01" + b"\xff" * 7 + bytes(900), NOT_MEDIA),
     "hls.mp4": (
-        b"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:10\n"
-        b"#EXTINF:10,\nsecret.wav\n#EXT-X-ENDLIST\n",
+        b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nsecret.wav\n",
         NOT_MEDIA,
     ),
     "ffconcat.mp3": (b"ffconcat version 1.0\nfile secret.wav\n", NOT_MEDIA),
-    "session.mp4": (
-        b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\n"
-        b"m=audio 9 RTP/AVP 0\na=rtpmap:0 PCMU/8000\n",
-        NOT_MEDIA,
-    ),
-    "dash.webm": (
-        b'<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"'
-        b' type="static"><Period><BaseURL>secret.wav</BaseURL></Period></MPD>',
-        NOT_MEDIA,
-    ),
+    "session.mp4": (SESSION, NOT_MEDIA),
+    "dash.webm": (MANIFEST, NOT_MEDIA),
 }
 CUT = [".wav", ".flac", ".mp4", ".mov", ".mkv", ".avi"]
 MADE = {
@@ -128,7 +131,8 @@ def verdicts(tmp_path_factory):
         damaged(folder / f"damaged{suffix}", seed=99)
     names = [*BODIES, *MADE]
     with ThreadPoolExecutor(4) as pool:
-        return dict(zip(names, pool.map(verdict, map(folder.joinpath, names))))
+        found = pool.map(verdict, map(folder.joinpath, names))
+        return dict(zip(names, found, strict=True))
 
 
 def silent_for_13_hours(path):
@@ -160,12 +164,15 @@ def test_a_hostile_file_is_refused_with_a_reason(verdicts, name):
 def test_changed_bytes_end_in_samples_or_a_refusal(tmp_path, suffix):
     for seed in range(3 if suffix == ".webm" else 12):  # its encoder is slow
         with damaged(tmp_path / f"x{suffix}", seed=seed).open("rb") as file:
-            try:
-                length = sum(map(len, decode(file, max_seconds=3600)))
-            except UnreadableMedia as exc:
-                assert exc.code in CODES
-            else:
-                assert length % 2 == 0
+            assert decoded(file) in CODES | {"samples"}
+
+
+def decoded(file):
+    try:
+        length = sum(map(len, decode(file, max_seconds=3600)))
+    except UnreadableMedia as exc:
+        return exc.code
+    return "half a sample" if length % 2 else "samples"
 
 
 def test_a_good_file_is_accepted_with_its_facts(tmp_path):
@@ -214,8 +221,8 @@ def child_code(tmp_path, monkeypatch):
         "raise MemoryError",
         "print('nonsense')",
         "print('x' * 10_000_000)",
-        "print('{\"result\": {\"code\": \"internal_error\", \"message\": \"\"}}')",
-        "print('{\"result\": {\"container\": 7}}')",
+        'print(\'{"result": {"code": "internal_error", "message": ""}}\')',
+        'print(\'{"result": {"container": 7}}\')',
         "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
     ],
 )
@@ -224,37 +231,53 @@ def test_a_child_that_breaks_means_a_damaged_file(child_code, code):
 
 
 def test_a_child_that_hangs_is_ended_with_all_its_children(child_code, tmp_path):
+    pids = tmp_path / "pids"
     path = child_code(
         "import os, subprocess, sys, time\n"
-        f"file = open({str(tmp_path / 'pids')!r}, 'w')\n"
-        "other = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "sleep = [sys.executable, '-c', 'import time; time.sleep(60)']\n"
+        "other = subprocess.Popen(sleep)\n"
+        f"file = open({str(pids)!r}, 'w')\n"
         "print(os.getpid(), other.pid, file=file, flush=True)\n"
         "time.sleep(60)\n"
     )
-    with pytest.raises(UnreadableMedia):
-        check(path, timeout_seconds=0.5)
-    pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
-    gone, alive = psutil.wait_procs(
-        [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)], timeout=5
-    )
-    assert not [process for process in alive if process.status() != "zombie"]
+    assert verdict_within(path, 0.5) == "media_unreadable"
+    started = [int(pid) for pid in pids.read_text().split()]
+    assert len(started) == 2
+    assert not [pid for pid in started if is_running(pid)]
+
+
+def verdict_within(path, seconds):
+    with pytest.raises(UnreadableMedia) as caught:
+        check(path, timeout_seconds=seconds)
+    return caught.value.code
+
+
+def is_running(pid):
+    try:
+        process = psutil.Process(pid)
+        psutil.wait_procs([process], timeout=2)
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_the_child_is_given_no_secrets(child_code, monkeypatch, tmp_path):
     seen = tmp_path / "seen"
     path = child_code(
         "import json, os\n"
-        f"json.dump([dict(os.environ), os.listdir('/proc/self/fd')], open({str(seen)!r}, 'w'))\n"
+        "held = [dict(os.environ), os.listdir('/proc/self/fd')]\n"
+        f"json.dump(held, open({str(seen)!r}, 'w'))\n"
     )
     monkeypatch.setenv("OPENAI_API_KEY", "canary")
     assert verdict(path) == "media_unreadable"
     environment, descriptors = json.loads(seen.read_text())
     assert "canary" not in environment.values()
-    assert len(descriptors) <= 5  # three, the list of them, and the file written here
+    assert len(descriptors) <= 4  # the standard three, and this list of them
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="macOS has no such limit")
 def test_the_memory_of_the_child_is_limited():
     code = "from common.media.__main__ import _limit; _limit(); bytearray(2 << 30)"
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True)
+    command = [sys.executable, "-c", code]
+    ended = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
     assert b"MemoryError" in ended.stderr

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from common.media.pcm import RATE
 from common.providers.speech.pocketsphinx import PocketsphinxSpeech, words_in
 
 pytest.importorskip("pocketsphinx", reason="the extra 'local' is not installed")
+from common.providers.speech.pocketsphinx_decoder import serve  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "examples" / "how_vaccines_work.mp3"
@@ -154,6 +156,16 @@ def test_no_decoder_outlives_a_killed_service(tmp_path, short):
         service.kill()
         # The decoder holds the same stderr: it ends only when the decoder has ended.
         service.communicate(timeout=30)
+
+
+def test_the_decoder_ends_with_its_input_even_in_mid_request(short):
+    pcm = [bytes(RATE), b"".join(decode(BytesIO(short)))]
+    requests = b"".join(len(p).to_bytes(4, "big") + p for p in pcm) + b"\0\0\0\7cut"
+    answers = BytesIO()
+    serve(BytesIO(requests), answers)
+    silence, speech = map(json.loads, answers.getvalue().splitlines())
+    assert silence == []
+    assert "welcome" in [word["word"] for word in speech]
 
 
 def test_closing_leaves_no_process(request, short):

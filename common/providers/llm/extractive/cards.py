@@ -8,7 +8,8 @@ from typing import Literal
 
 from common.providers.llm.extractive.chapters import Chapter
 from common.providers.llm.extractive.glossary import Entry, meaning, sources
-from common.providers.llm.extractive.reading import Line, Reading, facet_weights
+from common.providers.llm.extractive.emphasis import facet_weights
+from common.providers.llm.extractive.reading import Line, Reading
 from common.providers.llm.extractive.voice import sentence_case, voice
 from common.study import Card, Citation
 from common.text.words import Word, words
@@ -210,7 +211,7 @@ def gapped(entry: Entry, line: Line, reading: Reading) -> tuple[str, str] | None
 
 
 def _ends_term(text: str, last: Word, following: Word, reading: Reading) -> bool:
-    """Return whether no noun follows at once: "inflation" is half of "inflation rate"."""
+    """Return whether no noun follows: "inflation" is half of "inflation rate"."""
     return text[last.end : following.start] != " " or reading.lexicon.breaks(following)
 
 

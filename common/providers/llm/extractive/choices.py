@@ -1,19 +1,69 @@
-"""Questions with choices: wrong ones of the right kind, in an order fixed by the text."""
+"""Questions with choices: wrong ones of the right kind, in a fixed order."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from zlib import crc32
 
-from common.providers.llm.extractive.glossary import Entry, sources
+from common.providers.llm.extractive.cards import gapped
+from common.providers.llm.extractive.glossary import Entry, meaning, sources
 from common.providers.llm.extractive.notes import Notes
 from common.providers.llm.extractive.reading import Line
-from common.providers.llm.extractive.voice import sentence_case
+from common.providers.llm.extractive.voice import quoted, sentence_case
 from common.study import Question
 from common.text.words import words
 
 _WRONG_CHOICES = 3
 
 
-def distractors(entry: Entry, notes: Notes, line: Line | None = None) -> list[str]:
+def recognition(notes: Notes) -> Iterator[Question]:
+    """Yield a definition with four terms to choose from."""
+    for entry in notes.entries:
+        wrong = _distractors(entry, notes)
+        if entry.defined and entry.defined.definition.is_phrase and wrong:
+            body = meaning(entry, notes.reading)
+            if entry.defined.definition.body:
+                yield _choice_question(
+                    f"Which term fits this description? “{quoted(body)}”",
+                    entry,
+                    wrong,
+                    notes,
+                )
+
+
+def recall(notes: Notes) -> Iterator[Question]:
+    """Yield a line with a gap and four terms to choose from."""
+    for entry in notes.entries:
+        for line in notes.reading.best(notes.reading.with_phrase(entry.phrase), 4):
+            gap = gapped(entry, line, notes.reading)
+            wrong = _distractors(entry, notes, line)
+            if gap and wrong:
+                prompt = notes.voice.fill_gap.format(sentence=gap[0])
+                yield _choice_question(prompt, entry, wrong, notes, line)
+                break
+
+
+def pattern_recognition(notes: Notes) -> Iterator[Question]:
+    """Yield which term does not belong to a chapter."""
+    for part in notes.parts:
+        here = {line.index for line in part.lines}
+        others = [e for e in notes.entries if e.phrase != part.phrase]
+        inside = [e for e in others if here.intersection(e.phrase.where)]
+        outside = [e for e in others if not here.intersection(e.phrase.where)]
+        if len(inside) >= 3 and outside:  # noqa: PLR2004 - and one that does not belong
+            yield _choice_question(
+                f"Which of these terms does not occur in the part “{part.title}”?",
+                outside[0],
+                [entry.label for entry in inside[:3]],
+                notes,
+            )
+
+
+def basic_understanding(notes: Notes) -> Iterator[Question]:
+    """Yield statements that are true, or false because a term was changed."""
+    for number, (entry, line) in enumerate(notes.terms_in_lines()):
+        yield _true_false(entry, line, notes, change=number % 2 == 1)
+
+
+def _distractors(entry: Entry, notes: Notes, line: Line | None = None) -> list[str]:
     """Return wrong choices of the same kind as a term, or none if there are too few.
 
     Same number, near the same length, not a part of the right one, and not in the
@@ -50,7 +100,7 @@ def _order(one: Entry, other: Entry) -> int:
     return crc32(f"{one.label}/{other.label}".encode())
 
 
-def choice_question(
+def _choice_question(
     prompt: str,
     entry: Entry,
     wrong: Sequence[str],
@@ -73,7 +123,7 @@ def choice_question(
     )
 
 
-def true_false(entry: Entry, line: Line, notes: Notes, *, change: bool) -> Question:
+def _true_false(entry: Entry, line: Line, notes: Notes, *, change: bool) -> Question:
     """Return a line to be judged, if asked with a term changed so that it is wrong."""
     altered = _altered(entry, line, notes) if change else None
     answer = "False" if altered else "True"

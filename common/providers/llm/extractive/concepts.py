@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
+from common.providers.llm.extractive.emphasis import facet_weights
 from common.providers.llm.extractive.glossary import Entry, meaning
 from common.providers.llm.extractive.notes import Notes
-from common.providers.llm.extractive.reading import Line, facet_weights
+from common.providers.llm.extractive.reading import Line
 from common.providers.llm.extractive.voice import sentence_case
 from common.study import (
     FACE_OF_FACET,

@@ -4,12 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from common.providers.llm.extractive.reading import (
-    Defined,
-    Line,
-    Reading,
-    facet_weights,
-)
+from common.providers.llm.extractive.emphasis import facet_weights
+from common.providers.llm.extractive.reading import Defined, Line, Reading
 from common.providers.llm.extractive.voice import quoted, sentence_case
 from common.study import Citation, Term
 from common.text.cues import is_example
@@ -82,7 +78,7 @@ def _entry(phrase: Phrase, reading: Reading, said: int) -> Entry | None:
 
 
 def _own_label(phrase: Phrase, found: Defined) -> str:
-    """Return the term as it is defined: "an antibody is" does not explain "antibodies"."""
+    """Return the term as defined: "an antibody is" does not explain "antibodies"."""
     term = found.definition.term
     is_name = phrase.label[:1].isupper() or term[1:2].isupper()
     return term if is_name else term[:1].lower() + term[1:]

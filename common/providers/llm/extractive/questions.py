@@ -4,12 +4,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from common.providers.llm.extractive.cards import gapped
 from common.providers.llm.extractive.chapters import Chapter
 from common.providers.llm.extractive.choices import (
-    choice_question,
-    distractors,
-    true_false,
+    basic_understanding,
+    pattern_recognition,
+    recall,
+    recognition,
 )
 from common.providers.llm.extractive.glossary import Entry, meaning, sources
 from common.providers.llm.extractive.notes import Notes
@@ -18,7 +18,8 @@ from common.providers.llm.extractive.voice import listed, quoted
 from common.study import Question
 
 _CONTRAST = re.compile(
-    r"\b(?:but|however|although|whereas|while|rather than|instead|others?|not|unlike)\b",
+    r"\b(?:but|however|although|whereas|while|rather than|instead|others?"
+    r"|not|unlike)\b",
     re.IGNORECASE,
 )
 _CLAIM = re.compile(
@@ -31,9 +32,7 @@ _NORM = re.compile(
     r"|wrong|duty|justif\w+|risk|refuse|target|danger)\b",
     re.IGNORECASE,
 )
-_SEQUENCE = re.compile(
-    r"^(?:(?:and )?then|next|after that|finally|second)\b", re.IGNORECASE
-)
+_SEQUENCE = re.compile(r"^(?:(?:and )?then|next|after that|second)\b", re.IGNORECASE)
 _NEEDS = re.compile(
     r"\b(?:depends? on|requires?|needs?|without|only if|unless|must)\b", re.IGNORECASE
 )
@@ -149,51 +148,11 @@ def system_analysis(notes: Notes) -> Iterator[Question]:
             )
 
 
-def recognition(notes: Notes) -> Iterator[Question]:
-    """Yield a definition with four terms to choose from."""
-    for entry in notes.entries:
-        wrong = distractors(entry, notes)
-        if entry.defined and entry.defined.definition.is_phrase and wrong:
-            body = meaning(entry, notes.reading)
-            if entry.defined.definition.body:
-                yield choice_question(
-                    f"Which term fits this description? “{quoted(body)}”",
-                    entry,
-                    wrong,
-                    notes,
-                )
-
-
-def recall(notes: Notes) -> Iterator[Question]:
-    """Yield a line with a gap and four terms to choose from."""
-    for entry in notes.entries:
-        for line in notes.reading.best(notes.reading.with_phrase(entry.phrase), 4):
-            gap = gapped(entry, line, notes.reading)
-            wrong = distractors(entry, notes, line)
-            if gap and wrong:
-                prompt = notes.voice.fill_gap.format(sentence=gap[0])
-                yield choice_question(prompt, entry, wrong, notes, line)
-                break
-
-
-def pattern_recognition(notes: Notes) -> Iterator[Question]:
-    """Yield which term does not belong to a chapter."""
-    for part in notes.parts:
-        inside = [e for e in notes.entries if set(e.phrase.where) & _indexes(part)]
-        outside = [e for e in notes.entries if not set(e.phrase.where) & _indexes(part)]
-        if len(inside) >= 3 and outside:  # noqa: PLR2004 - and one that does not belong
-            yield choice_question(
-                f"Which of these terms does not occur in the part “{part.title}”?",
-                outside[0],
-                [entry.label for entry in inside[:3]],
-                notes,
-            )
-
-
 def sequence(notes: Notes) -> Iterator[Question]:
     """Yield what comes next: a step of the lecture, or its next part."""
     for line, following in pairwise(notes.reading.lines):
-        if line.sound and _SEQUENCE.match(following.statement.clean):
+        same_part = _part(line, notes) == _part(following, notes)
+        if line.sound and same_part and _SEQUENCE.match(following.statement.clean):
             yield Question(
                 prompt=f"What is the next step after this one? “{quoted(line.said)}”",
                 type="short-answer",
@@ -211,18 +170,12 @@ def sequence(notes: Notes) -> Iterator[Question]:
             )
 
 
-def basic_understanding(notes: Notes) -> Iterator[Question]:
-    """Yield statements that are true, or false because a term was changed."""
-    for number, (entry, line) in enumerate(notes.terms_in_lines()):
-        yield true_false(entry, line, notes, change=number % 2 == 1)
-
-
 def methodology(notes: Notes) -> Iterator[Question]:
     """Yield what is done, and how, in the lines that speak of methods."""
     for line in notes.ranked("how"):
         yield _answered(
-            f"Which procedure or mechanism does this describe, and what would it take to"
-            f" show that it works so? “{quoted(line.said)}”",
+            f"Which procedure or mechanism does this describe, and what would it take"
+            f" to show that it works so? “{quoted(line.said)}”",
             line,
             notes,
             essay=False,
@@ -249,7 +202,8 @@ def argument_analysis(notes: Notes) -> Iterator[Question]:
     """Yield arguments to be taken apart."""
     for line in notes.ranked("why"):
         yield _answered(
-            f"Which premises does this argument need, stated or not? “{quoted(line.said)}”",
+            "Which premises does this argument need, stated or not?"
+            f" “{quoted(line.said)}”",
             line,
             notes,
             essay=True,

@@ -3,11 +3,11 @@
 All artifacts are written from one reading, so that they speak of the same terms.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from common.presets import FACETS, Preset
+from common.presets import Preset
+from common.providers.llm.extractive.emphasis import facet_weights, wishes
 from common.study import Citation, StudyMaterial
 from common.text import cues
 from common.text.cohesion import topics
@@ -17,7 +17,6 @@ from common.text.ranking import Vector, text_rank, vectors
 from common.text.statements import Statement, statements
 from common.text.words import content_stems, stop_words, words
 
-_LEVELS = {"very_high": 2.0, "high": 1.5, "medium": 1.0, "low": 0.6, "very_low": 0.3}
 _STATEMENTS_PER_TOPIC = {
     "very_short": 7,
     "short": 9,
@@ -27,42 +26,6 @@ _STATEMENTS_PER_TOPIC = {
 }
 _MOST_TOPICS = 16  # more headings than that are no outline
 _GOOD_LENGTH = range(6, 36)  # words of a statement that can be learnt
-
-# How much each facet counts in a kind of lecture; all equal when it is not known.
-_MODES: Mapping[str, Mapping[str, float]] = {
-    "MATHEMATICS": {
-        "what": 2.1,
-        "how": 2.1,
-        "where": 1.2,
-        "when": 0.6,
-        "who": 0.0,
-        "why": 0.0,
-    },
-    "NATURAL_SCIENCE": {
-        "what": 1.4,
-        "how": 1.6,
-        "where": 1.0,
-        "when": 0.8,
-        "who": 0.2,
-        "why": 1.0,
-    },
-    "SOCIAL_SCIENCE": {
-        "what": 1.0,
-        "how": 0.8,
-        "where": 0.8,
-        "when": 1.0,
-        "who": 1.2,
-        "why": 1.2,
-    },
-    "HUMANITIES": {
-        "what": 0.8,
-        "how": 0.5,
-        "where": 0.8,
-        "when": 1.2,
-        "who": 1.4,
-        "why": 1.3,
-    },
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +119,16 @@ def read(material: StudyMaterial) -> Reading:
         favoured={_stems(d.term) for d in definitions.values()}
         | _title_terms(material),
     )
-    lines = _lines(material, said, rows, phrases, definitions, stems)
+    measures = _Measures(
+        ranks=text_rank(rows),
+        stems=stems,
+        definitions=definitions,
+        standing=_phrases_by_line(phrases),
+        top_score=max((phrase.score for phrase in phrases), default=1.0),
+        weights=facet_weights(material),
+        wishes=wishes(material.preset),
+    )
+    lines = tuple(measures.line(statement) for statement in said)
     return Reading(
         material=material,
         lines=lines,
@@ -221,38 +193,49 @@ def _topic_count(preset: Preset, statements_count: int) -> int:
     return max(1, min(_MOST_TOPICS, round(statements_count / per_topic)))
 
 
-def _lines(
-    material: StudyMaterial,
-    said: Sequence[Statement],
-    rows: Sequence[Vector],
-    phrases: Sequence[Phrase],
-    definitions: Mapping[int, Definition],
-    stems: Sequence[Sequence[str]],
-) -> tuple[Line, ...]:
-    ranks = text_rank(rows)
-    standing = _phrases_by_line(phrases)
-    weights = facet_weights(material)
-    wishes = _wishes(material.preset)
-    top = max((phrase.score for phrase in phrases), default=1.0)
-    lines = []
-    for statement in said:
-        index = statement.index
+@dataclass(frozen=True, slots=True)
+class _Measures:
+    """What the worth of a line is made of; by index of the statement, or for all."""
+
+    ranks: Sequence[float]
+    stems: Sequence[Sequence[str]]
+    definitions: Mapping[int, Definition]
+    standing: Mapping[int, Sequence[Phrase]]
+    top_score: float
+    weights: Mapping[str, float]
+    wishes: frozenset[str]
+
+    def line(self, statement: Statement) -> Line:
+        """Return the statement as a line."""
         text = cues.readable(statement.clean)
-        here = tuple(standing.get(index, ()))
-        speaks_to = cues.facets(text)
+        facets = cues.facets(text)
         sound = _is_sound(statement, text)
-        worth = ranks[index] * 0.6
-        worth += 0.5 * min(1.0, sum(p.score for p in here) / (2 * top))
-        worth += 0.15 * sum(weights[facet] for facet in speaks_to)
-        worth += 0.25 * (index in definitions)
-        worth += 0.3 * min(2, len(wishes.intersection(stems[index])))
-        worth -= 0.0 if sound else 0.8
-        worth -= 0.2 * cues.is_example(text)
-        defines = index in definitions
-        lines.append(
-            Line(index, text, statement, speaks_to, here, worth, sound, defines)
+        worth = self._substance(statement.index) + self._stress(statement.index, facets)
+        worth -= (0.0 if sound else 0.8) + 0.2 * cues.is_example(text)
+        return Line(
+            index=statement.index,
+            said=text,
+            statement=statement,
+            facets=facets,
+            phrases=tuple(self.standing.get(statement.index, ())),
+            worth=worth,
+            sound=sound,
+            defines=statement.index in self.definitions,
         )
-    return tuple(lines)
+
+    def _substance(self, index: int) -> float:
+        """Return what a statement says about the lecture's subject."""
+        scores = sum(phrase.score for phrase in self.standing.get(index, ()))
+        terms = min(1.0, scores / (2 * self.top_score))
+        return (
+            0.6 * self.ranks[index] + 0.5 * terms + 0.25 * (index in self.definitions)
+        )
+
+    def _stress(self, index: int, facets: frozenset[str]) -> float:
+        """Return how much a statement is what the preset asks for."""
+        wished = len(self.wishes.intersection(self.stems[index]))
+        stressed = sum(self.weights[facet] for facet in facets)
+        return 0.15 * stressed + 0.3 * min(2, wished)
 
 
 def _is_sound(statement: Statement, text: str) -> bool:
@@ -272,37 +255,3 @@ def _phrases_by_line(phrases: Sequence[Phrase]) -> dict[int, list[Phrase]]:
         for index in phrase.where:
             standing.setdefault(index, []).append(phrase)
     return standing
-
-
-def facet_weights(material: StudyMaterial) -> dict[str, float]:
-    """Return how much each facet counts, 1.0 on average before emphasis.
-
-    The preset's weight, times its emphasis in words, times what the kind of lecture
-    is good for.
-    """
-    shares = material.preset.diceWeights.model_dump()
-    levels = material.preset.outputProfile.emphasis.model_dump()
-    mode = _MODES.get(material.lecture_mode or "", {})
-    return {
-        facet: shares[facet]
-        * len(FACETS)
-        * _LEVELS[levels[facet]]
-        * mode.get(facet, 1.0)
-        for facet in FACETS
-    }
-
-
-def _wishes(preset: Preset) -> frozenset[str]:
-    """Return the stems of what the preset asks for in words.
-
-    Its instructions cannot be obeyed without a language model, but a lecture's
-    statements that speak of what they mention can be preferred.
-    """
-    texts = (
-        preset.description,
-        *preset.optimizedFor,
-        *preset.generation_config.special_instructions,
-        *(preset.targetDisciplines or ()),
-    )
-    found = words(re.sub(r"[-_]", " ", " ".join(texts)))
-    return frozenset(content_stems(found, stop_words([found])))

@@ -59,8 +59,8 @@ ROLES: Mapping[str, Role] = {
     "relationships": Role(
         cue=_cue(
             r"both|whereas|between|leads? to|causes?|when|relat\w+|connect\w*|compared"
-            r"|activates?|raises?|lowers?|increases?|becomes?|through|carry|carries|part of"
-            r"|belongs? to|binds? to|equals|together"
+            r"|activates?|raises?|lowers?|increases?|becomes?|through|carry|carries"
+            r"|part of|belongs? to|binds? to|equals|together"
         ),
         or_best=True,
     ),
@@ -73,8 +73,8 @@ ROLES: Mapping[str, Role] = {
     ),
     "misconceptions": Role(
         cue=_cue(
-            r"mistake|mistaken|(?:many|most|some) people (?:think|believe)|not true|confus\w+"
-            r"|wrong(?:ly)?|misunderst\w+|is not|are not|does not|do not|instead|myth"
+            r"mistake|mistaken|(?:many|most|some) people (?:think|believe)|not true"
+            r"|confus\w+|wrong(?:ly)?|misunderst\w+|is not|are not|does not|do not|instead|myth"
             r"|rather than|contrary|never mix"
         )
     ),
@@ -87,16 +87,16 @@ ROLES: Mapping[str, Role] = {
     ),
     "analogy_bank": Role(
         cue=_cue(
-            r"(?:work|works|looks?|acts?|behaves?|is|are|just|much|something) like|as if"
-            r"|imagine|much as|similar to|think of|in the same way|the same way|analog\w+"
-            r"|resembles?|comparable|picture"
+            r"(?:work|works|looks?|acts?|behaves?|is|are|just|much|something) like"
+            r"|as if|imagine|much as|similar to|think of|in the same way|the same way"
+            r"|analog\w+|resembles?|comparable|picture"
         )
     ),
     "micro_chunks": Role("steps", or_best=True),
     "claims": Role(
         cue=_cue(
-            r"argues?|argued|claims?|believe|should|must|shows? that|says? that|is the|means"
-            r"|are the|cannot|always|never|matters?|said that|tends? to"
+            r"argues?|argued|claims?|believe|should|must|shows? that|says? that|is the"
+            r"|means|are the|cannot|always|never|matters?|said that|tends? to"
         ),
         or_best=True,
     ),
@@ -114,8 +114,9 @@ ROLES: Mapping[str, Role] = {
     "counterargument": Role(cue=_AGAINST),
     "critique": Role(
         cue=_cue(
-            r"cannot|limit\w*|fails?|problem|weak\w*|bias|tends? to|overstates?|costly|lags?"
-            r"|depends|mistakes?|dangerous|does not|do not|only|hardly|danger|question|risk"
+            r"cannot|limit\w*|fails?|problem|weak\w*|bias|tends? to|overstates?|costly"
+            r"|lags?|depends|mistakes?|dangerous|does not|do not|only|hardly|danger"
+            r"|question|risk"
         )
     ),
 }

@@ -181,7 +181,7 @@ def _of_terms(draft: _Draft, most: int, *, defined_first: bool) -> Iterator[_Bul
     if not defined_first:
         entries.sort(key=lambda entry: -entry.phrase.score)
     for entry in (entries or list(draft.notes.entries))[: most + 2]:
-        text = meaning(entry, draft.notes.reading).removeprefix("In the lecture: ")
+        text = meaning(entry, draft.notes.reading) if entry.defined else entry.line.said
         cited = sources(entry, draft.notes.reading)
         yield _Bullet(f"{sentence_case(entry.label)}: {text}", cited, (entry.line,))
 
@@ -241,7 +241,7 @@ def _with_reason(line: Line, text: str, draft: _Draft) -> _Bullet:
         reading.lines[line.index + 1] if line.index + 1 < len(reading.lines) else None
     )
     if draft.style.keeps_reasons and following and draft.style.adds(following):
-        both = f"{text} {following.statement.clean[:1].upper()}{following.statement.clean[1:]}"
+        both = f"{text} {sentence_case(following.statement.clean)}"
         return _Bullet(
             both if both[-1:] in ".!?" else f"{both}.",
             reading.cite(line, following),

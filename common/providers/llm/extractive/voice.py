@@ -34,7 +34,7 @@ _VOICES: Mapping[Tone, Voice] = {
         define="State precisely what “{term}” denotes.",
         fill_gap="Which term completes this statement? {sentence}",
         why="What is the reason that {clause}?",
-        explain="Analyse what this statement asserts and what it rests on: “{sentence}”",
+        explain="Analyse what this statement asserts and rests on: “{sentence}”",
         discuss="Assess this statement and the support it has: “{sentence}”",
         answer_covers="The analysis should establish:",
     ),

@@ -1,0 +1,73 @@
+"""Stand-ins for what a test must control. They are in no package that is shipped."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from common.errors import ProviderUnavailable
+from common.jobs import Task
+from common.providers.llm import Remember
+from common.providers.llm.extractive import ExtractiveModel
+from common.providers.speech import Heard, Limits
+from common.study import StudyDraft, StudyMaterial
+from common.transcript import Engine, Segment
+from common.usage import Usage
+
+
+@dataclass
+class FakeQueue:
+    """Keeps the tasks that it is given, once per name, until a test takes them."""
+
+    down: bool = False
+    tasks: dict[str, Task] = field(default_factory=dict)
+
+    def send(self, task: Task) -> None:
+        self.check()
+        self.tasks.setdefault(task.name, task)
+
+    def check(self) -> None:
+        if self.down:
+            raise ProviderUnavailable("The task queue cannot be reached.")
+
+    def take(self) -> list[Task]:
+        """Return the waiting tasks, in the order in which they were sent."""
+        waiting = list(self.tasks.values())
+        self.tasks.clear()
+        return waiting
+
+
+@dataclass
+class FakeSpeech:
+    """Hears one sentence in each piece, and counts how often it was asked."""
+
+    max_chunk_ms: int = 30_000
+    calls: int = 0
+    answer: Callable[[bytes], tuple[Segment, ...]] | None = None
+    errors: list[Exception] = field(default_factory=list)
+    engine: Engine = Engine("fake", "fake-1")
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.max_chunk_ms, 24_000_000)
+
+    def recognize(self, flac: bytes, *, language: str) -> Heard:
+        self.calls += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        said = f"A piece of sound is a fact of physics, number {self.calls}."
+        segments = self.answer(flac) if self.answer else (Segment(100, 900, said),)
+        return Heard(segments, language, Usage("fake", "fake-1", audio_ms=1000))
+
+
+@dataclass
+class FakeLanguageModel:
+    """The real extractive engine under another name, which can be told to fail."""
+
+    errors: list[Exception] = field(default_factory=list)
+    calls: int = 0
+    engine: Engine = Engine("fake", "fake-llm")
+
+    def study(self, material: StudyMaterial, remember: Remember) -> StudyDraft:
+        self.calls += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return ExtractiveModel().study(material, remember)
