@@ -7,13 +7,14 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any, TypeVar
 
 from flask import Flask
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
+
+from common import __version__
 
 F = TypeVar("F", bound=Callable[..., Any])
 Model = type[BaseModel]
@@ -94,7 +95,7 @@ def document(app: Flask) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "Pegasus",
-            "version": version("pegasus"),
+            "version": __version__,
             "description": "Lectures and videos in, study material out.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },

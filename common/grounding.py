@@ -118,8 +118,13 @@ class _Index:
     def _said(self, first: _Spoken, last: _Spoken) -> str:
         texts = [s.text for s in self.segments[first.segment : last.segment + 1]]
         texts[-1] = texts[-1][: _closing(texts[-1], last.end)]
-        texts[0] = texts[0][first.start :]
+        texts[0] = texts[0][_opening(texts[0], first.start) :]
         return " ".join(" ".join(texts).split())
+
+
+def _opening(text: str, start: int) -> int:
+    """Return ``start``, or one before if a quotation mark opens there."""
+    return start - (start > 0 and text[start - 1] in "“«„")
 
 
 def _closing(text: str, end: int) -> int:

@@ -30,7 +30,7 @@ class _Handler(BaseHTTPRequestHandler):
     url: str
     with_faults: bool
 
-    def do_POST(self) -> None:  # noqa: N802 - the base class asks for it
+    def do_POST(self) -> None:
         length = min(int(self.headers.get("Content-Length") or 0), _MAX_BODY_BYTES)
         body = self.rfile.read(length)
         status = self._answer(body) if self._is_ours() else HTTPStatus.FORBIDDEN

@@ -59,7 +59,10 @@ class Cutter:
         self._longest = min(max_ms * RATE // 1000 // FRAME, fitting)  # frames
         if self._longest < 2 * _SECOND:
             raise ValueError("a piece must be able to hold two seconds")
-        self._buffer = bytearray()
+        # Of fixed size: a bytearray that grows after a cut is copied whole. Pages that
+        # a short recording does not reach take no memory.
+        self._buffer = memoryview(bytearray((self._longest + _AHEAD) * _FRAME_BYTES))
+        self._held = 0  # bytes of the buffer in use
         self._base = 0  # sample where the buffer starts
         self._levels: Levels = np.empty(0, np.float32)  # of the buffer's frames
         self._threshold = Threshold()
@@ -67,7 +70,7 @@ class Cutter:
     @property
     def total_samples(self) -> int:
         """Samples read so far; the recording's length when ``pieces`` has ended."""
-        return self._base + len(self._buffer) // SAMPLE_BYTES
+        return self._base + self._held // SAMPLE_BYTES
 
     def pieces(self, pcm: Iterable[bytes]) -> Iterator[Piece]:
         """Yield the pieces of a recording; none if nothing is heard in it.
@@ -76,17 +79,20 @@ class Cutter:
             pcm: 16 kHz mono samples, signed 16 bit little-endian, in blocks of any
                 size, as ``container.decode`` gives them.
         """
-        full = (self._longest + _AHEAD) * _FRAME_BYTES
         for block in pcm:
             rest = memoryview(block)
             while rest:
-                taken = full - len(self._buffer)
-                self._buffer += rest[:taken]
-                rest = rest[taken:]
-                if len(self._buffer) == full:
+                rest = rest[self._take(rest) :]
+                if self._held == len(self._buffer):
                     yield from self._cut(last=False)
-        while len(self._buffer) >= SAMPLE_BYTES:
+        while self._held >= SAMPLE_BYTES:
             yield from self._cut(last=True)
+
+    def _take(self, part: memoryview) -> int:
+        taken = min(len(part), len(self._buffer) - self._held)
+        self._buffer[self._held : self._held + taken] = part[:taken]
+        self._held += taken
+        return taken
 
     def _cut(self, *, last: bool) -> Iterator[Piece]:
         """Yield a piece, or leave out silence; the buffer gets shorter each time."""
@@ -98,16 +104,15 @@ class Cutter:
         self._advance(resume)
 
     def _measure(self) -> None:
-        end = len(self._buffer) - len(self._buffer) % SAMPLE_BYTES
+        end = self._held - self._held % SAMPLE_BYTES
         for start in range(len(self._levels) * _FRAME_BYTES, end, _MEASURED_BYTES):
-            part = memoryview(self._buffer)[start : min(start + _MEASURED_BYTES, end)]
+            part = self._buffer[start : min(start + _MEASURED_BYTES, end)]
             measured = levels(np.frombuffer(part, "<i2"))
             self._threshold.learn(measured)
             self._levels = np.concatenate((self._levels, measured))
 
     def _piece(self, start: int, end: int) -> Piece:
-        held = len(self._buffer) // SAMPLE_BYTES
-        end = min(end, held)
+        end = min(end, self._held // SAMPLE_BYTES)
         samples = np.frombuffer(self._buffer, "<i2", end - start, start * SAMPLE_BYTES)
         return Piece(
             start_sample=self._base + start,
@@ -117,8 +122,10 @@ class Cutter:
         )
 
     def _advance(self, frames: int) -> None:
-        samples = min(frames * FRAME, len(self._buffer) // SAMPLE_BYTES)
-        del self._buffer[: samples * SAMPLE_BYTES]
+        samples = min(frames * FRAME, self._held // SAMPLE_BYTES)
+        rest = self._buffer[samples * SAMPLE_BYTES : self._held]
+        self._buffer[: len(rest)] = rest
+        self._held = len(rest)
         self._base += samples
         self._levels = self._levels[frames:]
 

@@ -9,14 +9,14 @@ Samples = npt.NDArray[np.int16]
 Levels = npt.NDArray[np.float32]
 Heard = npt.NDArray[np.bool_]
 
-FRAME = RATE // 50  # samples; 20 ms, a third of the shortest vowel
+FRAME = RATE // 50  # samples; 20 ms, well below the length of a vowel
 
 _SILENT_DB = -55.0  # dBFS; nothing quieter is speech, whatever the noise
 _ABOVE_NOISE_DB = 6.0
 _BELOW_SPEECH_DB = 20.0  # a threshold nearer to the speech would cut into it
-_NOISE_QUANTILE = 0.10  # pauses fill more than a tenth of any talk
+_NOISE_QUANTILE = 0.10  # so much of a talk is pauses, breath and stops
 _SPEECH_QUANTILE = 0.98  # a few sentences in an hour are still seen
-_STEADY_DB = 6.0  # speech varies by 20 dB and more, the noise of a room by 2
+_STEADY_DB = 6.0  # measured between the quantiles: 1.1 for white noise
 _STEADY_BELOW_DB = -40.0  # louder, it may be music or a test tone: somebody's sound
 _LONGEST_DIP = 5  # frames; a stop consonant is shorter than 100 ms
 _SHORTEST_SOUND = 5  # frames; 100 ms, shorter is a click

@@ -40,6 +40,7 @@ class Reading:
         self._timed = container in formats.TIMESTAMPED
         self._timed_start = has_video
         self._origin = origin
+        self._tick = sound.time_base or Fraction(1, sound.codec_context.sample_rate)
         self._pcm = Pcm(origin=origin, furthest=self._furthest())
         self._good = self._damaged = 0  # packets
         self._pictures_reach = Fraction()  # seconds
@@ -128,8 +129,7 @@ class Reading:
         if frame.pts is None or not (self._timed or self._timed_start):
             return None
         self._timed_start = False
-        base = self._sound.time_base or Fraction(1, frame.sample_rate)
-        return int(frame.pts * base.numerator * RATE // base.denominator)
+        return int(frame.pts * self._tick.numerator * RATE // self._tick.denominator)
 
     def _seen(self, packet: "Packet[Stream]") -> None:
         if packet.pts is not None:

@@ -95,6 +95,7 @@ _FACETS: Mapping[str, re.Pattern[str]] = {
     "how": re.compile(
         r"\b(?:by \w+ing|in order to|steps?|works? (?:by|like)|using|procedure"
         r"|method|algorithm|process|mechanism|how|converts?|transforms?|first\b.*\bthen"
+        r"|becomes?|begins? to|releases?|divides?|turns?|changes? into|much as"
         r"|through|turns? .{3,40} into)\b",
         re.IGNORECASE,
     ),
@@ -106,8 +107,8 @@ _FACETS: Mapping[str, re.Pattern[str]] = {
     ),
     "where": re.compile(
         r"\b(?:where|inside|outside|within|located|stored in|region|surface"
-        r"|takes? place|in the (?:[\w-]+ ){0,2}(?:table|memory|cell|membrane|system|world"
-        r"|field|layer|country|countries|north|south|middle|center|centre)|across|between|along)\b",
+        r"|takes? place|in the (?:[\w-]+ ){0,2}(?:table|memory|cell|membrane|system"
+        r"|world|field|layer|country|countries|north|south|middle|center|centre)|across|between|along)\b",
         re.IGNORECASE,
     ),
     "who": re.compile(
@@ -118,7 +119,8 @@ _FACETS: Mapping[str, re.Pattern[str]] = {
     ),
     "why": re.compile(
         r"\b(?:because|since|so that|therefore|the reason|leads? to|causes?|caused"
-        r"|due to|as a result|consequence|in order to|purpose|thus|hence|otherwise|why)\b",
+        r"|due to|as a result|consequence|in order to|purpose|thus|hence|otherwise"
+        r"|why)\b",
         re.IGNORECASE,
     ),
 }

@@ -57,7 +57,7 @@ _NO_DEFINITION = re.compile(
 _IS_CLAUSE = re.compile(
     r"(?:how|what|when|where|happens|occurs|arises|says|states)\b", re.IGNORECASE
 )
-_SHORTEST_BODY = 4  # words; less says nothing
+_SHORTEST_BODY = 3  # words; less says nothing
 _LONGEST_BODY = 45  # words; more is a paragraph
 _NO_TERM = word_set(
     """

@@ -51,7 +51,7 @@ VERBS = word_set(
     offer open pay perform pick prefer prevent produce prove provide put raise ran reach
     read realize receive recall reduce refer reject relate remain remember remove repeat
     replace represent require return rise run said saw say see seek seem seen select
-    sell send sent separate serve set show showed shown sit solve sold speak spend spent
+    sell send sent separate serve show showed shown sit solve sold speak spend spent
     start stand stay stop store stood suggest suppose take taken talk taught teach tell
     tend thank think thought throw thrown told took touch tried try turn understand
     understood use wait walk want watch wear went win wonder worry write written wrote
@@ -137,7 +137,9 @@ OTHER_FUNCTION_WORDS = word_set(
     nel nella non per più quando questa questo sono uno è aan bij dan dat deze dit door
     een het hij ik is maar met naar niet of om ook op tot uit van voor wat wij worden
     wordt zijn ao aos as até com dos ela ele em essa esse isso mas muito nas não os pela
-    pelo sem seu sua são também tem uma é في من على إلى عن أن هذا هذه التي الذي ما لا هو هي كان كانت مع بين كل أو ثم قد لم
+    pelo sem seu sua são também tem uma é
+    في من على إلى عن أن هذا هذه التي الذي ما لا هو
+    هي كان كانت مع بين كل أو ثم قد لم
     لن إن إذا بعد قبل عند ذلك تلك نحن هنا هناك حتى 的 了 是 在 和 也 就 都 而 及 与
     着 或 我 们 你 他 她 它 这 那 有 不 个 一 会 可 以 为 上 下 把 被 从 到 对 要 能
     很 所 之 其 等 时 の は が を に へ と で も た て し い る な れ ら り

@@ -6,6 +6,7 @@ import random
 import struct
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -253,12 +254,14 @@ def verdict_within(path, seconds):
 
 
 def is_running(pid):
-    try:
-        process = psutil.Process(pid)
-        psutil.wait_procs([process], timeout=2)
-        return process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    for _ in range(100):  # a killed process takes a moment to go
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return False
+        except psutil.NoSuchProcess:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def test_the_child_is_given_no_secrets(child_code, monkeypatch, tmp_path):

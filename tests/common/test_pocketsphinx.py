@@ -21,7 +21,7 @@ from common.media.pcm import RATE
 from common.providers.speech.pocketsphinx import PocketsphinxSpeech, words_in
 
 pytest.importorskip("pocketsphinx", reason="the extra 'local' is not installed")
-from common.providers.speech.pocketsphinx_decoder import serve  # noqa: E402
+from common.providers.speech.pocketsphinx_decoder import serve
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "examples" / "how_vaccines_work.mp3"

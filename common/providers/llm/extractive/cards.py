@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from common.providers.llm.extractive.chapters import Chapter
-from common.providers.llm.extractive.glossary import Entry, meaning, sources
 from common.providers.llm.extractive.emphasis import facet_weights
+from common.providers.llm.extractive.glossary import Entry, meaning, sources
 from common.providers.llm.extractive.reading import Line, Reading
 from common.providers.llm.extractive.voice import sentence_case, voice
 from common.study import Card, Citation

@@ -14,9 +14,7 @@ from common.text.phrases import Phrase
 _WORDS_PER_TERM = 45  # a lecture does not introduce terms faster
 _FEWEST, _MOST = 3, 20
 _OFTEN = 5  # times; a single word that nobody defines and few say is no term
-_SUBJECT_PLACE = (
-    3  # words before it at most: further on, the line is about another thing
-)
+_SUBJECT_PLACE = 3  # words before it at most; further on, a line is not about it
 
 
 @dataclass(frozen=True, slots=True)

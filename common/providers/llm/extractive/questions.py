@@ -33,6 +33,11 @@ _NORM = re.compile(
     re.IGNORECASE,
 )
 _SEQUENCE = re.compile(r"^(?:(?:and )?then|next|after that|second)\b", re.IGNORECASE)
+_RULE = re.compile(
+    r"^(?!.*\b(?:not known|unknown|open question|whether)\b).*\b(?:if|when|because|must"
+    r"|every|by \w+ing|leads? to|so that|tends? to|lowers?|raises?|without|cannot)\b",
+    re.IGNORECASE,
+)
 _NEEDS = re.compile(
     r"\b(?:depends? on|requires?|needs?|without|only if|unless|must)\b", re.IGNORECASE
 )
@@ -50,18 +55,23 @@ def exam_questions(notes: Notes) -> list[Question]:
     kinds = [_MAKERS.get(name, explanation)(notes) for name in config.question_types]
     chosen: list[Question] = []
     asked: set[str] = set()
-    quotes: set[tuple[str, str]] = set()
+    quotes: set[tuple[bool, str]] = set()
     while kinds and len(chosen) < config.exam_question_count:
         kind = kinds.pop(0)
         for question in kind:
-            key = (question.type, (question.citations or [])[0].quote)
-            if question.prompt not in asked and key not in quotes:
+            about = (bool(question.choices), _cited_first(question))
+            if question.prompt not in asked and about not in quotes:
                 asked.add(question.prompt)
-                quotes.add(key)
+                quotes.add(about)
                 chosen.append(question)
                 kinds.append(kind)
                 break
     return chosen or [_recall(notes)]
+
+
+def _cited_first(question: Question) -> str:
+    """Return the line that a question is about: asked once openly, once with choices."""
+    return question.citations[0].quote if question.citations else question.prompt
 
 
 def _recall(notes: Notes) -> Question:
@@ -96,7 +106,7 @@ def explanation(notes: Notes) -> Iterator[Question]:
 
 def application(notes: Notes) -> Iterator[Question]:
     """Yield what a rule of the lecture means for a case of one's own."""
-    for _, line in notes.terms_in_lines("when", "how", "why"):
+    for line in notes.matching(_RULE):
         yield _answered(
             f"Describe a case of your own to which this applies, and show how:"
             f" “{quoted(line.said)}”",

@@ -235,7 +235,7 @@ class _Measures:
         """Return how much a statement is what the preset asks for."""
         wished = len(self.wishes.intersection(self.stems[index]))
         stressed = sum(self.weights[facet] for facet in facets)
-        return 0.15 * stressed + 0.3 * min(2, wished)
+        return 0.25 * stressed + 0.3 * min(2, wished)
 
 
 def _is_sound(statement: Statement, text: str) -> bool:

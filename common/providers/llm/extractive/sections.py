@@ -74,8 +74,8 @@ ROLES: Mapping[str, Role] = {
     "misconceptions": Role(
         cue=_cue(
             r"mistake|mistaken|(?:many|most|some) people (?:think|believe)|not true"
-            r"|confus\w+|wrong(?:ly)?|misunderst\w+|is not|are not|does not|do not|instead|myth"
-            r"|rather than|contrary|never mix"
+            r"|confus\w+|wrong(?:ly)?|misunderst\w+|is not|are not|does not|do not"
+            r"|instead|myth|rather than|contrary|never mix"
         )
     ),
     "key_ideas": Role(or_best=True),
