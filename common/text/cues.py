@@ -29,16 +29,25 @@ _OPENS_CLAUSE = re.compile(
     r"(?:if|when|because|although|while|since|after|before|whether|as)\b", re.IGNORECASE
 )
 _FEWEST_IN_CLAUSE = 5  # words
-_EXAMPLE_LEAD = re.compile(r"^for (?:example|instance),?\s+", re.IGNORECASE)
+_EXAMPLE_LEAD = re.compile(
+    r"^(?:for (?:example|instance)|suppose|imagine|consider|say),?\s+", re.IGNORECASE
+)
+_BELIEF = re.compile(
+    r"^(?:many|some|most|a lot of) (?:people|students|of us|of you) (?:often |still )?"
+    r"(?:believe|think|assume|imagine|say)\b(?!.*\b(?:but|wrong|mistaken?|not true)\b)"
+    r"|\b(?:myth|misconception) (?:is )?that\b",
+    re.IGNORECASE,
+)
 _HESITATION = re.compile(r"\b(?:um+|uh+m*|er+m)\b,?\s*", re.IGNORECASE)
 _TAG = re.compile(r",?\s+(?:right|okay|ok|you know|yeah)\s*[.?]?$", re.IGNORECASE)
 _DANGLING_START = re.compile(
     r"""^(?:it|it's|its|this|that|that's|these|those|they|they're|their|them|he|she|his
     |her|him|such|which|who|whose|another|both|either|neither|otherwise|instead|than|or
     |of|is|are|was|were|has|been|be|does|to\ do|not|the\ (?:same|other|former|latter
-    |rest|first|second|third|fourth|fifth|last|next|result|answer|reason|problem|question
-    |difference|idea|point|trick|solution|only|more|two|three)|one\ (?:of|is|reason)
-    |here|others|what\ happens\ next|there\ (?:it|they|he|she)|one|two|three|four
+    |rest|first|second|third|fourth|fifth|last|next|only|more|two|three)
+    |the\ (?:[\w-]+\ )?(?:result|answer|reason|problem|question|difference|idea|point
+        |trick|solution)|one\ (?:of|is|reason)
+    |here|others?|what\ happens\ next|there\ (?:it|they|he|she)|one|two|three|four
     |with\ (?:this|that|these|it)
     |in\ (?:this|that|these|those|both)\b|for\ (?:this|that|these)|from\ (?:this|that)
     |at\ (?:this|that)|after\ (?:this|that)|some\ of\ (?:these|them)|each\ of\ (?:these
@@ -53,6 +62,8 @@ _POINTS_BACK = re.compile(
     r"|\b(?:this|that|these|those) (?:questions?|reasons?|problems?|cases?|way|process"
     r"|points?|results?|ideas?|kinds?|effects?|selection|list|number)\b"
     r"|^(?:[\w-]+ ){1,5}(?:to|of|in|with|by|on|for|from) (?:it|them)\b"
+    r"|\b(?:these|those)\b(?! (?:who|which|that|are|were)\b)"
+    r"|\bthis (?!(?:is|was|means?|leads?|causes?|makes?|explains|gives|can|will|has)\b)"
     r"|^a (?:small|large|great|tiny) (?:number|part|share)\b(?! of)"
     r"|\b(?:as (?:above|before|shown|we (?:saw|said))"
     r"|just (?:saw|described|mentioned))\b",
@@ -83,7 +94,9 @@ _TALK = re.compile(
     |turn\ to|look\ at|talk(?:ed|ing)?\ about|as\ you\ can\ see|can\ (?:you|everyone)
     |does\ that\ make\ sense|your\ (?:notes|textbook|book)|the\ (?:textbook|syllabus
     |handout|reading)|please|coffee|sorry|write\ (?:this|that|it)\ down|ask\ me
-    |office\ hours|in\ mind|make\ sure|that'?s\ (?:it|all)|go\ on)\b""",
+    |office\ hours|in\ mind|make\ sure|that'?s\ (?:it|all)|go\ on
+    |we\ (?:can\ (?:now\ )?(?:explain|see|say|answer|define|ask)|see|saw|ask|have\ seen)
+    )\b""",
     re.IGNORECASE | re.VERBOSE,
 )
 _FACETS: Mapping[str, re.Pattern[str]] = {
@@ -171,6 +184,11 @@ def first_clause(text: str, longest: int) -> str | None:
 def is_talk(text: str) -> bool:
     """Return whether the lecturer speaks of the lecture instead of its subject."""
     return bool(_TALK.search(text))
+
+
+def is_belief(text: str) -> bool:
+    """Return whether this only reports what people believe, which may be wrong."""
+    return bool(_BELIEF.search(text))
 
 
 def is_question(text: str) -> bool:

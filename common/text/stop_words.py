@@ -62,7 +62,7 @@ VERBS = word_set(
 WEAK_NOUNS = word_set(
     """
     access amount answer approach area aspect attention balance beginning behaviour bit
-    board book break bunch case category chance change chapter choice class concept
+    board body book break bunch case category chance change chapter choice class concept
     condition context couple course day deal degree detail difference difficulty
     direction discussion effect effort end event everyday example exam exercise
     experience fact factor feature figure form friend front group guy hand head hour

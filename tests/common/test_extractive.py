@@ -220,6 +220,13 @@ def test_headings_read_as_headings(said, preset):
     assert len(set(titles)) == len(titles)
 
 
+def test_a_greeting_is_no_chapter():
+    greeting = ["Good morning.", "How are you?", "Can you hear me?", "Any questions?"]
+    said = lines(*greeting, *(f"{word.title()}?" for word in ("well", "yes", "no")))
+    outline = study([*said, *CLEAN]).outline
+    assert "Good morning." not in str(outline)
+
+
 def test_hierarchical_chunking_gives_sub_headings():
     assert any(node.children for node in study(CLEAN, find("concept-map")).outline)
     assert not any(node.children for node in study(CLEAN, find("exam")).outline)
@@ -243,6 +250,18 @@ def test_sections_hold_what_their_names_promise():
     assert "open question" in sections["Open Questions"]
     assert "because" in sections["Arguments"]
     assert "?" in sections["Recall Prompts"]
+
+
+def test_what_people_wrongly_believe_is_corrected_and_never_asked():
+    said = [
+        *CLEAN,
+        *lines("Many people believe that a vaccine kills the virus.", "It does not."),
+    ]
+    draft = study(said, find("concept-map"))
+    [wrong] = [s for s in draft.summary.sections if s.title == "Misconceptions"]
+    told = "Many people believe that a vaccine kills the virus. It does not."
+    assert told in wrong.bullets
+    assert "kills" not in " ".join(card.front for card in draft.flashcards)
 
 
 def test_a_section_that_nothing_fits_is_left_out():
@@ -318,6 +337,13 @@ def test_concepts_have_faces_and_verbatim_evidence():
     assert 8 <= len(concepts) <= 12
     assert all(c.evidence in heard and len(c.evidence) <= 180 for c in concepts)
     assert len({concept.face for concept in concepts}) >= 3
+
+
+def test_evidence_ends_with_a_whole_word():
+    long = "A lichen is a fungus that lives with an alga " + "and with rain " * 12
+    [concept, *_] = study(lines(f"{long.strip()}.")).concepts
+    assert len(concept.evidence) <= 180
+    assert concept.evidence.split()[-1] in {"and", "with", "rain"}
 
 
 def test_a_known_thread_is_updated_and_not_introduced_again():

@@ -113,6 +113,11 @@ def test_a_definition_is_found_whole(sentence, term, body):
         "Today the exam is a test of what you know.",
         "The most important thing is a good night of sleep.",
         "Cells are large.",
+        "The former is a thing of the past.",
+        "Its cell is the room in the middle.",
+        "Nearly is a word of six letters.",
+        "Of cells is the beginning of a phrase.",
+        "Time is what we measure with clocks.",
     ],
 )
 def test_what_only_looks_like_a_definition_is_none(sentence):

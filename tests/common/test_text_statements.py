@@ -75,6 +75,27 @@ def test_times_and_doubts_are_those_of_the_segments():
     assert (statement.start_ms, statement.end_ms, statement.doubtful) == (0, 2000, True)
 
 
+def test_a_sentence_that_never_ends_is_ended():
+    said = spoken("Cells divide. Then they rest.", *["and they go on"] * 15)
+    assert max(len(text.split()) for text in texts(said)) < 55
+
+
+def test_what_comes_last_is_kept_without_a_full_stop():
+    assert texts(spoken("Cells divide. They rest. And then")) == [
+        "Cells divide.",
+        "They rest.",
+        "And then",
+    ]
+
+
+def test_scraps_apart_in_time_stay_apart():
+    assert texts(spoken("hello", "good morning", "we begin")) == [
+        "hello",
+        "good morning",
+        "we begin",
+    ]
+
+
 def test_a_heading_of_a_page_is_not_part_of_its_first_sentence():
     page = [
         Segment(0, 0, "Cell Division", page=1),

@@ -27,7 +27,7 @@ _POINT_WORDS = {
 }
 _MOST_CHILDREN = 4
 _OBJECTION = re.compile(
-    r"\b(?:but|however|although|whereas|others?|critics?|not|cannot|instead|mistake)\b",
+    r"\b(?:but|however|although|whereas|others|critics?|not|cannot|instead|mistake)\b",
     re.IGNORECASE,
 )
 
@@ -47,26 +47,36 @@ class Chapter:
 
 
 def chapters(reading: Reading) -> tuple[Chapter, ...]:
-    """Return the lecture's parts in order; no two have the same title."""
+    """Return the lecture's parts in order; no two have the same title.
+
+    A part that nothing new can be said of belongs to the one before it.
+    """
     found: list[Chapter] = []
     taken: set[tuple[str, ...]] = set()
-    for span in reading.topics:
-        lines = tuple(reading.lines[i] for i in span)
-        if found and not any(line.sound for line in lines):
-            found[-1] = _extended(found[-1], lines)  # farewells are no chapter
-            continue
+    for lines in _spans(reading):
         phrase = _subject(lines, taken, reading)
+        if found and phrase is None:
+            last = found[-1]
+            found[-1] = Chapter(last.title, last.phrase, (*last.lines, *lines))
+            continue
         if phrase:
             taken.add(phrase.stems)
-        elif found:
-            found[-1] = _extended(found[-1], lines)
-            continue
         found.append(Chapter(_title(phrase, reading), phrase, lines))
     return tuple(found)
 
 
-def _extended(chapter: Chapter, lines: Sequence[Line]) -> Chapter:
-    return Chapter(chapter.title, chapter.phrase, (*chapter.lines, *lines))
+def _spans(reading: Reading) -> list[tuple[Line, ...]]:
+    """Return the lines topic by topic; greetings and farewells are no topic."""
+    spans: list[tuple[Line, ...]] = []
+    waiting: tuple[Line, ...] = ()
+    for topic in reading.topics:
+        waiting += tuple(reading.lines[i] for i in topic)
+        if any(line.sound for line in waiting):
+            spans.append(waiting)
+            waiting = ()
+    if waiting:
+        spans[-1:] = [sum(spans[-1:], ()) + waiting]
+    return spans
 
 
 def _title(phrase: Phrase | None, reading: Reading) -> str:

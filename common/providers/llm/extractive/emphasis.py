@@ -48,18 +48,18 @@ _MODES: Mapping[str, Mapping[str, float]] = {
 
 
 def facet_weights(material: StudyMaterial) -> dict[str, float]:
-    """Return how much each facet counts, 1.0 on average before emphasis.
+    """Return how much each facet counts, about 1.0 on average.
 
-    The preset's weight, times its emphasis in words, times what the kind of lecture
-    is good for.
+    The mean of the preset's weight and of its emphasis in words, so that a strong
+    emphasis tells even on a facet of small weight, times what the kind of lecture is
+    good for.
     """
     shares = material.preset.diceWeights.model_dump()
     levels = material.preset.outputProfile.emphasis.model_dump()
     mode = _MODES.get(material.lecture_mode or "", {})
     return {
-        facet: shares[facet]
-        * len(FACETS)
-        * _LEVELS[levels[facet]]
+        facet: (shares[facet] * len(FACETS) + _LEVELS[levels[facet]])
+        / 2
         * mode.get(facet, 1.0)
         for facet in FACETS
     }

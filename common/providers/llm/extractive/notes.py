@@ -9,6 +9,7 @@ from common.providers.llm.extractive.glossary import Entry, glossary
 from common.providers.llm.extractive.reading import Line, Reading, read
 from common.providers.llm.extractive.voice import Voice, voice
 from common.study import StudyMaterial
+from common.text.cues import is_example
 from common.text.ranking import similarity
 
 _BELONGS = 0.25  # closeness; below it two lines share a common word by chance
@@ -37,12 +38,12 @@ class Notes:
 
     def ranked(self, *facets: str) -> list[Line]:
         """Return the sound lines that speak to any of these facets, best first."""
-        told = [line for line in self.sound if not line.defines]
+        told = [x for x in self.sound if not (x.defines or is_example(x.said))]
         return [line for line in told if line.facets.intersection(facets)]
 
     def matching(self, cue: re.Pattern[str]) -> list[Line]:
         """Return the sound lines whose wording has this cue, best first."""
-        told = [line for line in self.sound if not line.defines]
+        told = [x for x in self.sound if not (x.defines or is_example(x.said))]
         return [line for line in told if cue.search(line.statement.clean)]
 
     def terms_in_lines(self, *facets: str) -> Iterator[tuple[Entry, Line]]:

@@ -1,9 +1,9 @@
 """Exam questions: for each question type of a preset, those the lecture can answer."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
+from common.providers.llm.extractive import wording
 from common.providers.llm.extractive.chapters import Chapter
 from common.providers.llm.extractive.choices import (
     basic_understanding,
@@ -17,30 +17,6 @@ from common.providers.llm.extractive.reading import Line
 from common.providers.llm.extractive.voice import listed, quoted
 from common.study import Question
 
-_CONTRAST = re.compile(
-    r"\b(?:but|however|although|whereas|while|rather than|instead|others?"
-    r"|not|unlike)\b",
-    re.IGNORECASE,
-)
-_CLAIM = re.compile(
-    r"\b(?:should|must|argues?|argued|believe|claims?|cannot|matters?"
-    r"|because|therefore|leads? to|dangerous|important|costly)\b",
-    re.IGNORECASE,
-)
-_NORM = re.compile(
-    r"\b(?:should|ought|must|good|bad|better|worse|dangerous|harmful|costly|fair|right"
-    r"|wrong|duty|justif\w+|risk|refuse|target|danger)\b",
-    re.IGNORECASE,
-)
-_SEQUENCE = re.compile(r"^(?:(?:and )?then|next|after that|second)\b", re.IGNORECASE)
-_RULE = re.compile(
-    r"^(?!.*\b(?:not known|unknown|open question|whether)\b).*\b(?:if|when|because|must"
-    r"|every|by \w+ing|leads? to|so that|tends? to|lowers?|raises?|without|cannot)\b",
-    re.IGNORECASE,
-)
-_NEEDS = re.compile(
-    r"\b(?:depends? on|requires?|needs?|without|only if|unless|must)\b", re.IGNORECASE
-)
 _MODEL_POINTS = 3  # of a model answer
 
 Maker = Callable[[Notes], Iterator[Question]]
@@ -55,11 +31,11 @@ def exam_questions(notes: Notes) -> list[Question]:
     kinds = [_MAKERS.get(name, explanation)(notes) for name in config.question_types]
     chosen: list[Question] = []
     asked: set[str] = set()
-    quotes: set[tuple[bool, str]] = set()
+    quotes: set[tuple[str, str]] = set()
     while kinds and len(chosen) < config.exam_question_count:
         kind = kinds.pop(0)
         for question in kind:
-            about = (bool(question.choices), _cited_first(question))
+            about = _subject(question)
             if question.prompt not in asked and about not in quotes:
                 asked.add(question.prompt)
                 quotes.add(about)
@@ -69,9 +45,10 @@ def exam_questions(notes: Notes) -> list[Question]:
     return chosen or [_recall(notes)]
 
 
-def _cited_first(question: Question) -> str:
-    """Return the line that a question is about: asked once openly, once with choices."""
-    return question.citations[0].quote if question.citations else question.prompt
+def _subject(question: Question) -> tuple[str, str]:
+    """Return what may be asked once: a line openly, and each kind of choice of it."""
+    form = question.type if question.choices else "open"
+    return form, question.citations[0].quote if question.citations else question.prompt
 
 
 def _recall(notes: Notes) -> Question:
@@ -106,7 +83,7 @@ def explanation(notes: Notes) -> Iterator[Question]:
 
 def application(notes: Notes) -> Iterator[Question]:
     """Yield what a rule of the lecture means for a case of one's own."""
-    for line in notes.matching(_RULE):
+    for line in notes.matching(wording.RULE):
         yield _answered(
             f"Describe a case of your own to which this applies, and show how:"
             f" “{quoted(line.said)}”",
@@ -118,7 +95,7 @@ def application(notes: Notes) -> Iterator[Question]:
 
 def evaluation(notes: Notes) -> Iterator[Question]:
     """Yield statements to be discussed; those that claim something come first."""
-    for line in notes.matching(_CLAIM):
+    for line in notes.matching(wording.CLAIM):
         yield _open(notes.voice.discuss, line, notes, "essay")
 
 
@@ -135,7 +112,7 @@ def relationship(notes: Notes) -> Iterator[Question]:
 
 def dependency(notes: Notes) -> Iterator[Question]:
     """Yield what has to be the case for something else."""
-    for line in notes.matching(_NEEDS):
+    for line in notes.matching(wording.NEEDS):
         yield _answered(
             f"Which dependency does this statement describe, and what follows if it is"
             f" not met? “{quoted(line.said)}”",
@@ -162,7 +139,11 @@ def sequence(notes: Notes) -> Iterator[Question]:
     """Yield what comes next: a step of the lecture, or its next part."""
     for line, following in pairwise(notes.reading.lines):
         same_part = _part(line, notes) == _part(following, notes)
-        if line.sound and same_part and _SEQUENCE.match(following.statement.clean):
+        if (
+            line.sound
+            and same_part
+            and wording.SEQUENCE.match(following.statement.clean)
+        ):
             yield Question(
                 prompt=f"What is the next step after this one? “{quoted(line.said)}”",
                 type="short-answer",
@@ -222,7 +203,7 @@ def argument_analysis(notes: Notes) -> Iterator[Question]:
 
 def position_comparison(notes: Notes) -> Iterator[Question]:
     """Yield lines that set one thing against another."""
-    for line in notes.matching(_CONTRAST):
+    for line in notes.matching(wording.CONTRAST):
         yield _answered(
             f"Which two positions or cases are contrasted here, and where do they part?"
             f" “{quoted(line.said)}”",
@@ -234,7 +215,7 @@ def position_comparison(notes: Notes) -> Iterator[Question]:
 
 def normative_evaluation(notes: Notes) -> Iterator[Question]:
     """Yield lines from which something follows about what ought to be."""
-    for line in notes.matching(_NORM):
+    for line in notes.matching(wording.NORM):
         yield _answered(
             f"What should be done if this is so, and who might disagree?"
             f" “{quoted(line.said)}”",
@@ -268,8 +249,8 @@ _MAKERS: Mapping[str, Maker] = {
 }
 
 
-def _open(wording: str, line: Line, notes: Notes, kind: str) -> Question:
-    prompt = wording.format(sentence=quoted(line.said))
+def _open(template: str, line: Line, notes: Notes, kind: str) -> Question:
+    prompt = template.format(sentence=quoted(line.said))
     return _answered(prompt, line, notes, essay=kind == "essay")
 
 

@@ -245,6 +245,7 @@ def _is_sound(statement: Statement, text: str) -> bool:
         and cues.stands_alone(text)
         and cues.is_complete(statement.clean)
         and not cues.is_talk(text)
+        and not cues.is_belief(text)
         and not cues.is_question(text)
     )
 

@@ -16,13 +16,15 @@ class Role:
 
     ``source`` says from what. For ``lines``: only those with the ``cue`` fit (None: the
     best of all). ``or_best``: without any that fits, the best unused lines stand in;
-    else the section is left out, as a made-up one would be worse.
+    else the section is left out, as a made-up one would be worse. ``beliefs``: what
+    people wrongly believe belongs here, with the sentence that corrects it.
     """
 
     source: Source = "lines"
     cue: re.Pattern[str] | None = None
     or_best: bool = False
     most: int | None = None
+    beliefs: bool = False
 
 
 def _cue(pattern: str) -> re.Pattern[str]:
@@ -34,7 +36,7 @@ _REASON = _cue(
     r"|causes?|reason|explains|if .+ then|due to|follows"
 )
 _AGAINST = _cue(
-    r"but|however|although|whereas|while|others?|critics?|not|cannot|instead|mistake"
+    r"but|however|although|whereas|while|others|critics?|not|cannot|instead|mistake"
     r"|unlike|rather than|nevertheless|despite"
 )
 _OPEN = _cue(
@@ -76,7 +78,8 @@ ROLES: Mapping[str, Role] = {
             r"mistake|mistaken|(?:many|most|some) people (?:think|believe)|not true"
             r"|confus\w+|wrong(?:ly)?|misunderst\w+|is not|are not|does not|do not"
             r"|instead|myth|rather than|contrary|never mix"
-        )
+        ),
+        beliefs=True,
     ),
     "key_ideas": Role(or_best=True),
     "examples": Role(

@@ -10,7 +10,7 @@ from common.providers.llm.extractive.sections import Role, role
 from common.providers.llm.extractive.styles import Style, style
 from common.providers.llm.extractive.voice import heading, listed, sentence_case
 from common.study import Card, Citation, Question, Section, SummaryBody
-from common.text.cues import first_clause
+from common.text.cues import first_clause, is_belief
 from common.text.ranking import diverse
 
 _OVERVIEW_SHARE = 0.3  # of all words; the sections say the rest
@@ -208,6 +208,8 @@ def _fitting(role: Role, draft: _Draft) -> list[Line]:
     fresh = draft.fresh()
     if draft.style.prefers:  # a definition is no argument
         fresh = [line for line in fresh if not line.defines] or fresh
+    if role.beliefs:
+        fresh += [x for x in draft.notes.reading.lines if is_belief(x.said)]
     if role.cue is None:
         return fresh
     fit = [line for line in fresh if role.cue.search(line.statement.clean)]
@@ -240,7 +242,9 @@ def _with_reason(line: Line, text: str, draft: _Draft) -> _Bullet:
     following = (
         reading.lines[line.index + 1] if line.index + 1 < len(reading.lines) else None
     )
-    if draft.style.keeps_reasons and following and draft.style.adds(following):
+    corrects = is_belief(line.said)
+    adds = draft.style.keeps_reasons and following and draft.style.adds(following)
+    if following and (corrects or adds):
         both = f"{text} {sentence_case(following.statement.clean)}"
         return _Bullet(
             both if both[-1:] in ".!?" else f"{both}.",
