@@ -1,6 +1,7 @@
 """The public API, put together."""
 
 from flask import Flask
+from werkzeug.routing import Map, UnicodeConverter
 
 from api_service import cors, errors, request_log
 from api_service.incoming import UploadRequest
@@ -13,6 +14,7 @@ def create_app(deps: Deps) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.request_class = UploadRequest
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.url_map.converters["default"] = _Segment
     app.extensions["deps"] = deps
     request_log.register(app)
     cors.register(app, deps.settings.cors_origins)
@@ -20,3 +22,11 @@ def create_app(deps: Deps) -> Flask:
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     return app
+
+
+class _Segment(UnicodeConverter):
+    """A part of a path, without NUL: PostgreSQL could not even look for it."""
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map)
+        self.regex = r"[^/\x00]+"

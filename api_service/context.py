@@ -1,6 +1,7 @@
 """What a route may ask about the request it is serving."""
 
 import json
+import math
 from typing import Any, TypeVar, cast
 
 from flask import current_app, request
@@ -54,15 +55,22 @@ def body(model: type[M], *, optional: bool = False) -> M:
             return model()
         raise InvalidRequest([_problem("missing", ["body"], "Field required", None)])
     try:
-        document = json.loads(raw)
+        document = json.loads(raw, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError) as exc:
         raise InvalidRequest([_malformed(exc)]) from exc
     return _validated(model, document, "body")
 
 
+def _finite(number: str) -> float:
+    """Refuse NaN and 1e999: an answer that repeats them would not be JSON."""
+    if not math.isfinite(value := float(number)):
+        raise ValueError(number)
+    return value
+
+
 def _validated(model: type[M], document: object, where: str) -> M:
     try:
-        return model.model_validate(document)
+        valid = model.model_validate(document)
     except ValidationError as exc:
         raise InvalidRequest(
             [
@@ -70,6 +78,14 @@ def _validated(model: type[M], document: object, where: str) -> M:
                 for error in exc.errors(include_url=False, include_context=True)
             ]
         ) from exc
+    problems = [
+        _problem("string_nul", [where, name], "Input should be without NUL", value)
+        for name, value in valid
+        if isinstance(value, str) and "\0" in value  # PostgreSQL cannot hold it
+    ]
+    if problems:
+        raise InvalidRequest(problems)
+    return valid
 
 
 def _malformed(exc: Exception) -> dict[str, Any]:

@@ -29,6 +29,8 @@ def register(app: Flask, origins: str) -> None:
 
     def mark(response: Response) -> Response:
         origin = request.headers.get("Origin")
+        if "*" not in allowed:  # caches keep the answers of different pages apart
+            response.vary.add("Origin")
         if origin is None:
             return response
         if "*" in allowed:
@@ -36,7 +38,6 @@ def register(app: Flask, origins: str) -> None:
         elif origin in allowed:
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Allow-Credentials"] = "true"
-            response.vary.add("Origin")
         response.headers["Access-Control-Expose-Headers"] = "x-request-id, Retry-After"
         return response
 

@@ -20,7 +20,7 @@ from common.errors import AppError, TooLarge
 log = logging.getLogger(__name__)
 
 _RETRY_AFTER_SECONDS = 2  # a database that restarts is back within that
-_GONE_AWAY = {"57P01", "57P02", "57P03"}  # shutdown, crash, starting up
+_GONE_AWAY = {"57P01", "57P02", "57P03", "53300"}  # stops, crashed, starts, is full
 
 
 class InvalidRequest(AppError):

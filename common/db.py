@@ -5,9 +5,14 @@ rolls back on any exception. Nothing else in the code base commits.
 """
 
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from pg8000 import InterfaceError
 from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.postgresql.pg8000 import PGDialect_pg8000
 from sqlalchemy.orm import Session, sessionmaker
 
 Db = sessionmaker[Session]
@@ -35,8 +40,9 @@ def engine(
 ) -> Engine:
     """Return an engine; ``url`` may be any PostgreSQL URL, with ``sslmode`` or not."""
     address = make_url(url)
+    registry.register("postgresql.pegasus", __name__, "Dialect")
     return create_engine(
-        _without_sslmode(address).set(drivername="postgresql+pg8000"),
+        _without_sslmode(address).set(drivername="postgresql+pegasus"),
         connect_args=_connect_args(address) | {"timeout": timeout_seconds},
         **options,
     )
@@ -57,3 +63,45 @@ def _connect_args(address: URL) -> dict[str, Any]:
             context.verify_mode = ssl.CERT_NONE
         args["ssl_context"] = context
     return args
+
+
+@contextmanager
+def _lost() -> Iterator[None]:
+    """Call every failure of the network a lost connection, so that it is replaced.
+
+    pg8000 1.31 does so when it writes, but not when it waits for an answer.
+    """
+    try:
+        yield
+    except OSError as exc:
+        raise InterfaceError("network error") from exc  # the words SQLAlchemy looks for
+
+
+class Dialect(PGDialect_pg8000):
+    """SQLAlchemy's own for pg8000, which also survives an answer that never comes."""
+
+    supports_statement_cache = True
+
+    def connect(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401, D102
+        with _lost():
+            return super().connect(*args, **options)
+
+    def do_execute(self, *args: Any, **options: Any) -> None:  # noqa: ANN401, D102
+        with _lost():
+            super().do_execute(*args, **options)
+
+    def do_executemany(self, *args: Any, **options: Any) -> None:  # noqa: ANN401, D102
+        with _lost():
+            super().do_executemany(*args, **options)
+
+    def do_ping(self, dbapi_connection: Any) -> bool:  # noqa: ANN401, D102
+        with _lost():
+            return super().do_ping(dbapi_connection)
+
+    def do_commit(self, dbapi_connection: Any) -> None:  # noqa: ANN401, D102
+        with _lost():
+            super().do_commit(dbapi_connection)
+
+    def do_rollback(self, dbapi_connection: Any) -> None:  # noqa: ANN401, D102
+        with _lost():
+            super().do_rollback(dbapi_connection)

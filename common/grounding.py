@@ -216,7 +216,17 @@ def _nodes(nodes: Iterable[OutlineNode], index: _Index) -> list[OutlineNode]:
 
 def _evident(items: Iterable[AnyEvidence], index: _Index) -> list[AnyEvidence]:
     cited = ((item, index.cite(item.evidence)) for item in items)
-    return [i.model_copy(update={"evidence": c.quote}) for i, c in cited if c]
+    return [
+        item.model_copy(
+            update={
+                "evidence": citation.quote,
+                "start_ms": citation.start_ms,
+                "end_ms": citation.end_ms,
+            }
+        )
+        for item, citation in cited
+        if citation
+    ]
 
 
 def _once(items: Iterable[T], key: Callable[[T], str]) -> list[T]:

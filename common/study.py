@@ -110,25 +110,31 @@ class SummaryBody(_Strict):
     sections: Annotated[list[Section], Field(min_length=1)]
 
 
-class Concept(_Strict):
+class Evidence(_Strict):
+    """Words of the transcript that prove something; in a draft the times are 0."""
+
+    evidence: Text
+    start_ms: Annotated[int, Field(ge=0)] = 0
+    end_ms: Annotated[int, Field(ge=0)] = 0
+
+
+class Concept(Evidence):
     """A concept that the lecture introduces or takes up again."""
 
     title: Text
     summary: Text
-    evidence: Text
     face: Face
     complexity_level: Annotated[int, Field(ge=1, le=5)] = 1
     status: Literal["foundational", "advanced"] = "foundational"
     aliases: list[Text] = []
 
 
-class ConceptUpdate(_Strict):
+class ConceptUpdate(Evidence):
     """What the lecture changes about a concept of an earlier lecture."""
 
     title: Text
     change_type: Literal["refinement", "contradiction", "complexity"]
     summary: Text
-    evidence: Text
     new_complexity_level: Annotated[int, Field(ge=1, le=5)] | None = None
 
 

@@ -2,12 +2,16 @@
 
 import io
 import os
+import shutil
+import wave
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+import numpy as np
 import pytest
+import pytest_socket
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, event, make_url, text
 from sqlalchemy.orm import sessionmaker
@@ -24,6 +28,7 @@ from common.providers import internal_calls
 from common.providers.storage.local import LocalStorage
 from common.settings import Settings
 from tests.fakes import FakeLanguageModel, FakeQueue, FakeSpeech
+from tests.folders import open_folder
 from worker_service.heartbeat import Heart
 
 SECRET = "tests-only-" + "0" * 32
@@ -33,20 +38,19 @@ LOOPBACK = ["127.0.0.1", "::1", "localhost"]
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_setup() -> None:
     """No test reaches beyond this machine."""
-    import pytest_socket
-
     pytest_socket.socket_allow_hosts(LOOPBACK, allow_unix_socket=True)
 
 
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server_url() -> Iterator[str]:
     """A PostgreSQL: the one of TEST_DATABASE_URL, else our own."""
     if given := os.environ.get("TEST_DATABASE_URL"):
         yield given
         return
-    home = tmp_path_factory.mktemp("postgres")
+    home = open_folder()
     with EmbeddedPostgres().start(home, durable=False) as server:
         yield server.url
+    shutil.rmtree(home)
 
 
 @pytest.fixture(scope="session")
@@ -253,10 +257,6 @@ def make_ingest(api: FlaskClient) -> Callable[..., object]:
 
 def spoken_wav(seconds: float = 4.0) -> bytes:
     """A short WAV with sound in it, made once per length."""
-    import wave
-
-    import numpy as np
-
     rate = 16_000
     random = np.random.default_rng(1)
     noise = random.normal(0, 3000, int(rate * seconds)).astype("<i2")
@@ -271,7 +271,7 @@ def spoken_wav(seconds: float = 4.0) -> bytes:
 
 @pytest.fixture
 def statements(engine: Engine) -> Iterator[list[str]]:
-    """The SQL that is sent while the test runs; clear it before the part that counts."""
+    """The SQL that the test sends; clear it before the part that counts."""
     seen: list[str] = []
 
     def note(_c, _cursor, statement, *_rest):

@@ -12,7 +12,7 @@ from api_service.context import body, deps, query
 from api_service.openapi import describes
 from api_service.paging import PageQuery, Pagination, pagination
 from api_service.routes.lectures import preset_filter
-from api_service.routes.schemas import LectureRow, QueuedJob
+from api_service.routes.schemas import LectureRow, Name, QueuedJob
 from common.errors import BadRequest
 from common.jobs import Generation
 from common.models import Artifact, Export, Lecture
@@ -26,9 +26,9 @@ class GenerateIn(BaseModel):
 
     course_id: str | None = None
     preset_id: str | None = None
-    llm_provider: str | None = None
-    llm_model: str | None = None
-    openai_model: str | None = None  # what older clients call llm_model
+    llm_provider: Name | None = None
+    llm_model: Name | None = None
+    openai_model: Name | None = None  # what older clients call llm_model
 
 
 class QueuedGeneration(QueuedJob):

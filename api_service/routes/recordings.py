@@ -18,6 +18,7 @@ from werkzeug.datastructures import FileStorage
 from api_service import incoming
 from api_service.context import deps, form
 from api_service.openapi import describes
+from api_service.routes.schemas import Name
 from common import jobs, object_keys, objects
 from common.errors import BadRequest, NotFound, UnreadableMedia
 from common.ids import client_id, new_id
@@ -56,9 +57,9 @@ class IngestForm(BaseModel):
     lecture_mode: str | None = None
     auto_transcribe: bool = True
     storage_path: str | None = None
-    transcribe_provider: str | None = None
-    transcribe_model: str | None = None
-    transcribe_language_code: str | None = None
+    transcribe_provider: Name | None = None
+    transcribe_model: Name | None = None
+    transcribe_language_code: Name | None = None
 
 
 class Ingested(BaseModel):

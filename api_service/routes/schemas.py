@@ -1,9 +1,10 @@
 """Answers that more than one noun gives."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+Name = Annotated[str, Field(max_length=200)]  # goes into a job's small payload
 JobStatus = Literal["queued", "running", "completed", "failed"]
 StageStatus = Literal["not_started", "queued", "running", "completed", "failed"]
 Overall = Literal["not_started", "in_progress", "completed", "failed"]

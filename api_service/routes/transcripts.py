@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from api_service import asking
 from api_service.context import deps, query
 from api_service.openapi import describes
-from api_service.routes.schemas import QueuedJob
+from api_service.routes.schemas import Name, QueuedJob
 from common.errors import NotFound
 from common.jobs import Transcription
 from common.models import Lecture, TranscriptRecord
@@ -22,9 +22,9 @@ bp = Blueprint("transcripts", __name__, url_prefix="/lectures")
 class TranscribeQuery(BaseModel):
     """Who shall transcribe; absent: as the settings say."""
 
-    model: str | None = None
-    provider: str | None = None
-    language_code: str | None = None
+    model: Name | None = None
+    provider: Name | None = None
+    language_code: Name | None = None
 
 
 class TranscriptQuery(BaseModel):

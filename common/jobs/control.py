@@ -5,7 +5,11 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-_CANCEL = text("""
+# Who ends a child locks it first and then its parent; so does who cancels both.
+_LOCK_CHILDREN = text("""
+select id from jobs where parent_id = :id order by id for update
+""")
+_CANCEL = """
 update jobs
    set cancel_requested = true,
        state = case when state in ('queued', 'waiting') then 'cancelled'
@@ -13,9 +17,11 @@ update jobs
        finished_at = case when state in ('queued', 'waiting') then now() end,
        error_code = case when state in ('queued', 'waiting') then 'cancelled'
                     else error_code end
- where (id = :id or parent_id = :id) and state in ('queued', 'running', 'waiting')
+ where {which} = :id and state in ('queued', 'running', 'waiting')
 returning id
-""")
+"""
+_CANCEL_IT = text(_CANCEL.format(which="id"))
+_CANCEL_CHILDREN = text(_CANCEL.format(which="parent_id"))
 
 _REPLAY = text("""
 with u as (
@@ -36,7 +42,13 @@ def cancel(session: Session, job_id: UUID) -> list[UUID]:
 
     Queued and waiting ones end at once, running ones at their next heartbeat.
     """
-    return [row.id for row in session.execute(_CANCEL, {"id": job_id})]
+    session.execute(_LOCK_CHILDREN, {"id": job_id})
+    # The parent before the children: it may be making more of them at this moment.
+    return [
+        row.id
+        for statement in (_CANCEL_IT, _CANCEL_CHILDREN)
+        for row in session.execute(statement, {"id": job_id})
+    ]
 
 
 def replay(session: Session, job_id: UUID) -> bool:

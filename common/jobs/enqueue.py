@@ -42,7 +42,7 @@ _TAKE = """
 with c as (
   select id from job_outbox
    where locked_until < now() {only}
-   order by id limit :limit for update skip locked)
+   order by not_before, id limit :limit for update skip locked)
 update job_outbox o
    set locked_until = now() + interval '30 seconds', tries = tries + 1
   from c where o.id = c.id
@@ -147,11 +147,15 @@ def drain(
 
 
 def _take(db: Db, job_ids: Sequence[UUID] | None, limit: int) -> dict[int, Task]:
-    """Lock a batch for ourselves and return it by outbox id, oldest first."""
+    """Lock a batch for ourselves and return it by outbox id, what is due first.
+
+    A queue that refuses tasks before their hour thus holds up none that are due.
+    """
     with db.begin() as session:
         if job_ids is None:
             rows = session.execute(_TAKE_ANY, {"limit": limit})
         else:
             values = {"limit": limit, "job_ids": list(job_ids)}
             rows = session.execute(_TAKE_THESE, values)
-        return {row[0]: Task(*row[1:]) for row in sorted(rows, key=lambda r: r[0])}
+        ordered = sorted(rows, key=lambda row: (row.not_before, row.id))
+        return {row[0]: Task(*row[1:]) for row in ordered}

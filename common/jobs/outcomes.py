@@ -7,6 +7,7 @@ from sqlalchemy import Row, TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
+from common.jobs.control import cancel
 from common.jobs.leases import Lease, LeaseLost
 from common.models import JobState
 
@@ -29,18 +30,23 @@ update jobs set state = 'succeeded', result = :result, progress = 100,
 _WAIT = text(f"""
 update jobs set state = 'waiting', pending_children = :count, attempt = attempt - 1,
        {_RELEASE}
- where {_MINE} returning id
+ where {_MINE} returning cancel_requested
 """)
 
 # Uncounted give-backs (429, shutdown) need an end of their own: one day.
 _GIVE_BACK = text(f"""
-with t as (
-  select id, (:permanent or (:counted and attempt >= max_attempts)
-              or (not :counted and created_at < now() - interval '1 day')) as ends
+with m as (
+  select id, cancel_requested,
+         (:permanent or (:counted and attempt >= max_attempts)) as used_up,
+         (not :counted and created_at < now() - interval '1 day') as too_old
     from jobs where {_MINE} for update),
+t as (
+  select id, too_old and not used_up and not cancel_requested as late,
+         used_up or (too_old and not cancel_requested) as ends from m),
 u as (
   update jobs j
-     set error_code = :code, error_detail = :detail, {_RELEASE},
+     set error_code = case when t.late then 'deadline' else :code end,
+         error_detail = :detail, {_RELEASE},
          attempt = attempt - case when :counted then 0 else 1 end,
          state = case when t.ends then 'failed'
                       when cancel_requested then 'cancelled' else 'queued' end,
@@ -84,12 +90,15 @@ def wait_for_children(session: Session, lease: Lease, count: int) -> None:
     """Release the job until ``count`` children have ended.
 
     The children must be enqueued in the same transaction, or a fast one could end
-    before its parent waits.
+    before its parent waits. A cancelled job does not wait: it ends here with them,
+    because it has no heartbeat any more that could tell it.
 
     Raises:
         LeaseLost: let it roll the transaction back.
     """
-    _fenced(session, _WAIT, lease, count=count)
+    row = _fenced(session, _WAIT, lease, count=count)
+    if row.cancel_requested:
+        cancel(session, lease.job_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,18 @@ from common.models.job import (
 from common.models.lecture import Artifact, Export, Lecture, LectureStatus
 from common.models.provider_call import ProviderResult, UsageEntry
 from common.models.recording import Recording, SegmentRecord, TranscriptRecord
+from common.models.safety import DeletionEvent, IdempotencyKey, RateWindow
+from common.models.thread import Thread, ThreadContribution
 
 __all__ = [
     "LIVE_STATES",
     "Artifact",
     "Base",
     "Course",
+    "DeletionEvent",
     "DoomedObject",
     "Export",
+    "IdempotencyKey",
     "Job",
     "JobEvent",
     "JobOutbox",
@@ -28,8 +32,11 @@ __all__ = [
     "Lecture",
     "LectureStatus",
     "ProviderResult",
+    "RateWindow",
     "Recording",
     "SegmentRecord",
+    "Thread",
+    "ThreadContribution",
     "TranscriptRecord",
     "UsageEntry",
 ]

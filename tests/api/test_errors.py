@@ -147,20 +147,32 @@ def test_sql_that_is_wrong_is_our_bug_and_not_called_an_outage(deps, db):
     assert "select" not in reply.text.lower()
 
 
+def cut(db, pool):
+    """End the only connection of a pool, from the server's side, and wait for it."""
+    with pool.begin() as session:
+        pid = session.scalar(text("select pg_backend_pid()"))
+    with db.begin() as session:
+        gone = text("select pg_terminate_backend(:pid, 5000)")
+        assert session.scalar(gone, {"pid": pid})
+
+
 def test_a_connection_that_was_cut_is_replaced(committed_deps, database_url):
     pool = database.connect(database_url, pool_size=1, max_overflow=0)
     api = make_api(replace(committed_deps, db=pool))
-    assert api.get("/lectures").status_code == 200
-    with committed_deps.db.begin() as session:
-        session.execute(
-            text(
-                "select pg_terminate_backend(pid) from pg_stat_activity"
-                " where application_name = 'pegasus' and state = 'idle'"
-                " and datname = current_database() and pid <> pg_backend_pid()"
-            )
-        )
+    cut(committed_deps.db, pool)
     assert api.get("/lectures").status_code == 200
     pool.kw["bind"].dispose()
+
+
+def test_a_connection_that_is_cut_under_a_request_is_an_outage(
+    committed_deps, database_url
+):
+    engine = database.engine(database_url, pool_size=1, max_overflow=0)
+    pool = _factory(engine)  # without the ping before use
+    cut(committed_deps.db, pool)
+    reply = make_api(replace(committed_deps, db=pool)).get("/lectures")
+    assert_document(reply, 503, "unavailable")
+    engine.dispose()
 
 
 def test_a_pool_without_a_free_connection_is_an_outage(committed_deps, database_url):

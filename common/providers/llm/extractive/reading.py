@@ -234,7 +234,7 @@ class _Measures:
     def _stress(self, index: int, facets: frozenset[str]) -> float:
         """Return how much a statement is what the preset asks for."""
         wished = len(self.wishes.intersection(self.stems[index]))
-        stressed = sum(self.weights[facet] for facet in facets)
+        stressed = sum(self.weights[facet] for facet in sorted(facets))
         return 0.25 * stressed + 0.3 * min(2, wished)
 
 

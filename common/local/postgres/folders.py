@@ -19,7 +19,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from common.local.postgres_account import Account, PostgresCannotStart, reason_in
+from common.local.postgres.account import Account, PostgresCannotStart, reason_in
 
 NOTE = "data-is-elsewhere.txt"
 _THROWAWAY = "throwaway"
@@ -150,10 +150,10 @@ def _new_place(own: Path, account: Account, shelf: Path, *, durable: bool) -> Pa
             f"root cannot give the account {account.name} a folder in {shelf}"
         )
     write_whole(place / _HOME, f"{own}\n", mode=0o400, sync=durable)
-    if not durable:
-        (place / _THROWAWAY).touch()
     note = _NOTE_TEXT.format(place=place, account=account.name)
     write_whole(own / NOTE, note, mode=0o444, sync=durable)
+    if not durable:  # last: without the note another start would take it for abandoned
+        (place / _THROWAWAY).touch()
     return place
 
 

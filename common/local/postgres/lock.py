@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.local.postgres_account import PostgresIsRunning
-from common.local.postgres_folders import known_place
+from common.local.postgres.account import PostgresIsRunning
+from common.local.postgres.folders import known_place
 
 _LOCK_SECONDS = 3.0  # a server whose program was just killed needs a moment to stop
 _LOOK_SECONDS = 0.05

@@ -17,35 +17,26 @@ from typing import Self
 
 import pg8000.native
 
-from common.local.postgres_account import (
+from common.local.postgres.account import (
     SERVER_ENVIRONMENT,
     Account,
     PostgresCannotStart,
-    PostgresIsRunning,
     reason_in,
     server_account,
 )
-from common.local.postgres_cluster import DATABASE, ROLE, prepare_cluster
-from common.local.postgres_folders import (
+from common.local.postgres.cluster import DATABASE, ROLE, prepare_cluster
+from common.local.postgres.folders import (
     data_place,
     known_place,
     reachable_binaries,
     remove_place,
 )
-from common.local.postgres_lock import clear_stale_pid_file, locked, pid_file
-
-__all__ = [
-    "EmbeddedPostgres",
-    "PostgresCannotStart",
-    "PostgresIsRunning",
-    "Server",
-    "erase",
-]
+from common.local.postgres.lock import clear_stale_pid_file, locked, pid_file
 
 HOST = "127.0.0.1"
 _READY_SECONDS = 60.0  # replaying the log after a crash: 256 MB at most, a few seconds
 _LOOK_SECONDS = 0.02  # a restart takes 0.1 s
-_STOP_SECONDS = 35.0  # more than all steps of postgres_watch together
+_STOP_SECONDS = 35.0  # more than all steps of ``watch`` together
 _PORT_TRIES = 5  # each has to lose a race of milliseconds
 _LOOPBACK_SECONDS = 5.0  # it answers in microseconds or never
 _LOG_TAIL_BYTES = 4096
@@ -222,7 +213,7 @@ class _Order:
         command = [*self.command, f"--port={port}"]
         order = {"command": command, "log": os.fspath(self.log), "options": options}
         encoding = ["-X", f"utf8={sys.flags.utf8_mode}"]  # file names as we have them
-        script = os.fspath(Path(__file__).resolve().with_name("postgres_watch.py"))
+        script = os.fspath(Path(__file__).resolve().with_name("watch.py"))
         return subprocess.Popen(  # noqa: S603 - a list, never a shell
             [sys.executable, "-I", "-S", *encoding, script, json.dumps(order)],
             stdin=subprocess.PIPE,

@@ -8,8 +8,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from common.local.postgres_account import Account, PostgresCannotStart, reason_in
-from common.local.postgres_folders import write_whole
+from common.local.postgres.account import Account, PostgresCannotStart, reason_in
+from common.local.postgres.folders import write_whole
 
 ROLE = DATABASE = "pegasus"
 _PASSWORD = "password"  # noqa: S105 - the name of a file
