@@ -3,7 +3,7 @@
 from flask import Flask
 from werkzeug.routing import Map, UnicodeConverter
 
-from api_service import cors, errors, request_log
+from api_service import auth, cors, errors, rate_limits, request_log
 from api_service.incoming import UploadRequest
 from api_service.routes import BLUEPRINTS
 from common.deps import Deps
@@ -19,6 +19,8 @@ def create_app(deps: Deps) -> Flask:
     request_log.register(app)
     cors.register(app, deps.settings.cors_origins)
     errors.register(app)
+    auth.register(app)
+    rate_limits.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     return app

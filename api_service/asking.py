@@ -1,16 +1,22 @@
 """Asking for work: the job is written, promised and sent, or the live one is named."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from api_service import idempotency
 from api_service.context import deps
 from api_service.views import job_status
 from common import jobs
 from common.errors import NotFound
 from common.jobs import Payload
-from common.models import Job, Lecture
+from common.models import Job, JobState, Lecture
+
+Prepare = Callable[[Session], tuple[Payload, dict[str, str]]]
+"""Checks the request in a transaction; returns the job and what else to answer."""
 
 
 def lecture(session: Session, lecture_id: str, text: str) -> Lecture:
@@ -25,23 +31,44 @@ def lecture(session: Session, lecture_id: str, text: str) -> Lecture:
     return found
 
 
-def ask(session: Session, payload: Payload) -> tuple[UUID, bool]:
-    """Write the job in the caller's transaction; see ``jobs.enqueue``."""
-    return jobs.enqueue(session, payload)
+def ask(
+    operation: str, fingerprint: Mapping[str, object], prepare: Prepare
+) -> dict[str, Any]:
+    """Write a job and send its task; return what clients are told.
 
-
-def answer(job_id: UUID, payload: Payload, *, created: bool) -> dict[str, Any]:
-    """Send the job's task and return what clients are told.
-
-    When the queue is down the job waits in the outbox, and the answer is the same.
+    When the queue is down the job waits in the outbox, and the answer is the same. A
+    request that repeats an ``Idempotency-Key`` gets the first one's answer.
     """
+    with idempotency.attempt(operation, fingerprint) as attempt:
+        if attempt.answer is not None:
+            return attempt.answer
+        with deps().db.begin() as session:
+            payload, extra = prepare(session)
+            job_id, created = jobs.enqueue(session, payload)
+            state = JobState.QUEUED if created else _state(session, job_id)
+            body = _body(job_id, payload, state, created=created) | extra
+            attempt.save(session, body)
     if created:
         jobs.drain(deps().db, deps().queue.send, job_ids=[job_id])
-    with deps().db.begin() as session:
-        state = session.get_one(Job, job_id).state
+    return body if attempt.key else _as_it_is_now(job_id, body)
+
+
+def _body(
+    job_id: UUID, payload: Payload, state: JobState, *, created: bool
+) -> dict[str, Any]:
     body = {
         "jobId": str(job_id),
         "status": job_status(state),
         "jobType": payload.kind,
     }
     return body if created else body | {"deduplicated": True}
+
+
+def _as_it_is_now(job_id: UUID, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the answer with the job's present status: it may be done by now."""
+    with deps().db.begin() as session:
+        return {**body, "status": job_status(_state(session, job_id))}
+
+
+def _state(session: Session, job_id: UUID) -> JobState:
+    return JobState(session.scalars(select(Job.state).where(Job.id == job_id)).one())

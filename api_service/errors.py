@@ -5,6 +5,7 @@
 """
 
 import logging
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,8 +50,9 @@ def _invalid(error: InvalidRequest) -> ResponseReturnValue:
 
 def _expected(error: AppError) -> ResponseReturnValue:
     headers = {}
-    if error.retryable:
-        headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
+    wait = error.retry_after_seconds
+    if wait is not None or error.retryable:
+        headers["Retry-After"] = str(math.ceil(wait or _RETRY_AFTER_SECONDS))
     if isinstance(error, TooLarge):  # what is still being sent is not worth reading
         headers["Connection"] = "close"
     return _document(error.status, str(error), error.code, headers=headers)

@@ -1,13 +1,15 @@
 """Uploads on their way in: to disk in pieces, counted while they arrive."""
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from flask import Request, current_app
 
 from common.deps import Deps
-from common.errors import TooLarge
+from common.errors import TooLarge, Unavailable
 from common.settings import Settings
 
 
@@ -18,9 +20,10 @@ class BoundedFile:
     """
 
     def __init__(self, limit_bytes: int, folder: Path | None) -> None:
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-        self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)
+        with _room():
+            if folder is not None:
+                folder.mkdir(parents=True, exist_ok=True)
+            self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - its reader closes it
         self._limit = limit_bytes
         self._written = 0
 
@@ -29,15 +32,45 @@ class BoundedFile:
 
         Raises:
             TooLarge: with it the upload would be over the limit.
+            Unavailable: the disk is full.
         """
         self._written += len(piece)
         if self._written > self._limit:
             self._file.close()
             raise TooLarge(f"Audio file exceeds upload limit of {self._limit} bytes.")
-        return self._file.write(piece)
+        with self._closed_on_failure():
+            return self._file.write(piece)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move, which first brings the last piece to the disk.
+
+        Raises:
+            Unavailable: the disk is full.
+        """
+        with self._closed_on_failure():
+            return self._file.seek(offset, whence)
+
+    @contextmanager
+    def _closed_on_failure(self) -> Iterator[None]:
+        try:
+            with _room():
+                yield
+        except Unavailable:
+            with suppress(OSError):  # it cannot write its last piece either
+                self._file.close()
+            raise
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - as the file itself
         return getattr(self._file, name)
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """Call a disk that takes no more an outage."""
+    try:
+        yield
+    except OSError as exc:
+        raise Unavailable(f"The upload cannot be kept: {exc.strerror}.") from exc
 
 
 class UploadRequest(Request):
@@ -51,7 +84,7 @@ class UploadRequest(Request):
         total_content_length: int | None,
         content_type: str | None,
         filename: str | None = None,
-        content_length: int | None = None,
+        content_length: int | None = None,  # noqa: ARG002 - of the part; often absent
     ) -> IO[bytes]:
         deps = cast("Deps", current_app.extensions["deps"])
         pdf = is_pdf(filename or "", content_type or "")

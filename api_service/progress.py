@@ -1,10 +1,10 @@
 """How far a lecture has come, told by the newest job of each of its three stages."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from api_service.views import job_error, job_status, timestamp
-from common.models import Job
+from common.models import LIVE_STATES, Job, Lecture
 
 STAGES = {
     "transcription": "transcription",
@@ -28,8 +28,17 @@ def _stage(job: Job | None) -> dict[str, Any]:
         "createdAt": timestamp(job.created_at),
         "updatedAt": timestamp(job.updated_at),
         "error": job_error(job),
-        "progressPercent": job.progress,
+        "progressPercent": _percent(job),
     }
+
+
+def _percent(job: Job) -> int:
+    """Return how much is done; of a job that waits for its pieces, those that are."""
+    pieces = job.checkpoint.get("fanned_out")
+    if job.state not in LIVE_STATES or not pieces:
+        return job.progress
+    done = pieces - job.pending_children
+    return min(99, job.progress + (100 - job.progress) * done // pieces)
 
 
 def roll_up(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -81,3 +90,36 @@ def lecture_progress(
         "stages": found,
         "links": links(lecture_id),
     }
+
+
+def course_progress(lectures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what the progress of its lectures amounts to for a course."""
+    statuses = [lecture["overallStatus"] for lecture in lectures]
+    percents = [lecture["progressPercent"] for lecture in lectures]
+    percent = round(sum(percents) / len(percents)) if percents else 0
+    return {
+        "overallStatus": _course_status(statuses, percent),
+        "lectureCount": len(lectures),
+        "completedLectureCount": statuses.count("completed"),
+        "failedLectureCount": statuses.count("failed"),
+        "inProgressLectureCount": statuses.count("in_progress"),
+        "notStartedLectureCount": statuses.count("not_started"),
+        "progressPercent": percent,
+    }
+
+
+def latest_activity(
+    lectures: Sequence[Lecture], newest: Mapping[str, Mapping[str, Job]]
+) -> str | None:
+    """Return when anything last happened in a course; None if it has no lectures."""
+    times = [lecture.updated_at for lecture in lectures]
+    times += [job.updated_at for jobs in newest.values() for job in jobs.values()]
+    return timestamp(max(times)) if times else None
+
+
+def _course_status(statuses: Sequence[str], percent: int) -> str:
+    if "failed" in statuses:
+        return "failed"
+    if statuses and all(status == "completed" for status in statuses):
+        return "completed"
+    return "in_progress" if percent > 0 else "not_started"

@@ -1,12 +1,22 @@
 """Rows as clients see them; those of tables keep their columns' names."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row, Select, select
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.orm import Session
 
-from common.models import Job, JobState, Lecture, Recording, TranscriptRecord
+from common.jobs.payloads import lecture_subject
+from common.models import (
+    Job,
+    JobState,
+    Lecture,
+    Recording,
+    Thread,
+    TranscriptRecord,
+)
 from common.providers.storage import Storage
 
 # The protocol's states in the clients' words.
@@ -20,7 +30,7 @@ JOB_STATUS = {
 }
 
 
-LectureRow = Row[Lecture, str, str, str]
+LectureRow = Row[Lecture, str, str | None, str]
 
 
 def timestamp(at: datetime | None) -> str | None:
@@ -30,7 +40,7 @@ def timestamp(at: datetime | None) -> str | None:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def lectures() -> Select[Lecture, str, str, str]:
+def lectures() -> Select[Lecture, str, str | None, str]:
     """Return the query whose rows ``lecture`` shows."""
     return (
         select(
@@ -55,7 +65,7 @@ def lecture(row: LectureRow, storage: Storage) -> dict[str, Any]:
         "preset_id": found.preset_id,
         "title": found.title,
         "status": found.status,
-        "audio_path": storage.uri(row.audio_key),
+        "audio_path": row.audio_key and storage.uri(row.audio_key),
         "transcript_path": row.transcript_key and storage.uri(row.transcript_key),
         "created_at": timestamp(found.created_at),
         "updated_at": timestamp(found.updated_at),
@@ -98,3 +108,42 @@ def newest_by_kind(found: Sequence[Job]) -> dict[str, Job]:
     for one in sorted(found, key=lambda j: (j.created_at, j.id)):
         newest[one.kind] = one
     return newest
+
+
+def newest_jobs(
+    session: Session, lecture_ids: Collection[str]
+) -> dict[str, dict[str, Job]]:
+    """Return the newest job of each kind of each lecture, in one statement."""
+    subjects = {lecture_subject(id_): id_ for id_ in lecture_ids}
+    query = (
+        select(Job)
+        .ext(distinct_on(Job.subject, Job.kind))
+        .where(Job.subject.in_(subjects))
+        .order_by(Job.subject, Job.kind, Job.created_at.desc(), Job.id.desc())
+    )
+    found: dict[str, dict[str, Job]] = {}
+    for one in session.scalars(query):
+        found.setdefault(subjects[one.subject or ""], {})[one.kind] = one
+    return found
+
+
+def lecture_titles(session: Session, lecture_ids: Collection[str]) -> dict[str, str]:
+    """Return the titles of those lectures that exist."""
+    query = select(Lecture.id, Lecture.title).where(Lecture.id.in_(lecture_ids))
+    return {row.id: row.title for row in session.execute(query)}
+
+
+def thread(found: Thread) -> dict[str, Any]:
+    """Return one thread row."""
+    return {
+        "id": str(found.id),
+        "course_id": found.course_id,
+        "title": found.title,
+        "summary": found.summary,
+        "status": found.status,
+        "complexity_level": found.complexity_level,
+        "lecture_refs": found.lecture_refs,
+        "created_at": timestamp(found.created_at),
+        "face": found.face,
+        "evolution_notes": found.evolution_notes,
+    }

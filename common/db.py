@@ -88,11 +88,11 @@ class Dialect(PGDialect_pg8000):
 
     def do_execute(self, *args: Any, **options: Any) -> None:  # noqa: ANN401, D102
         with _lost():
-            super().do_execute(*args, **options)
+            super().do_execute(*args, **options)  # type: ignore[no-untyped-call]
 
     def do_executemany(self, *args: Any, **options: Any) -> None:  # noqa: ANN401, D102
         with _lost():
-            super().do_executemany(*args, **options)
+            super().do_executemany(*args, **options)  # type: ignore[no-untyped-call]
 
     def do_ping(self, dbapi_connection: Any) -> bool:  # noqa: ANN401, D102
         with _lost():
@@ -100,8 +100,8 @@ class Dialect(PGDialect_pg8000):
 
     def do_commit(self, dbapi_connection: Any) -> None:  # noqa: ANN401, D102
         with _lost():
-            super().do_commit(dbapi_connection)
+            super().do_commit(dbapi_connection)  # type: ignore[no-untyped-call]
 
     def do_rollback(self, dbapi_connection: Any) -> None:  # noqa: ANN401, D102
         with _lost():
-            super().do_rollback(dbapi_connection)
+            super().do_rollback(dbapi_connection)  # type: ignore[no-untyped-call]

@@ -27,6 +27,7 @@ class AppError(Exception):
     status = 500
     retryable = False
     code = "internal_error"
+    retry_after_seconds: float | None = None  # when trying again is worth it, if known
 
     def __init__(self, message: str | None = None, *, code: str | None = None) -> None:
         super().__init__(message or (self.__doc__ or "").partition("\n")[0])

@@ -128,6 +128,8 @@ class Settings(BaseSettings):
         "PLC_EXPORT_MIN_SUMMARY_SECTIONS", 1
     )
     write_api_token: Secret = _env("PLC_WRITE_API_TOKEN", None)
+    read_api_token: Secret = _env("PLC_READ_API_TOKEN", None)
+    trusted_proxy_hops: NotNegative = _env("PEGASUS_TRUSTED_PROXY_HOPS", 0)
     write_rate_limit_max_requests: Positive = _env(
         "PLC_WRITE_RATE_LIMIT_MAX_REQUESTS", 60
     )
@@ -137,6 +139,9 @@ class Settings(BaseSettings):
     retention_transcript_days: NotNegative = _env("PLC_RETENTION_TRANSCRIPT_DAYS", 14)
 
     # The public face
+    job_success_word: Literal["completed", "succeeded"] = _env(
+        "PEGASUS_JOB_SUCCESS_WORD", "completed"
+    )
     public_url: str = _env("PEGASUS_PUBLIC_URL", "http://127.0.0.1:8080")
     cors_origins: str = _env("PLC_CORS_ORIGINS", "*")
 

@@ -78,7 +78,7 @@ class Term(Item):
     term: Text
     definition: Text
     example: str | None = None
-    threadRef: str | None = None  # noqa: N815 - the clients' spelling
+    threadRef: str | None = None
 
 
 class Card(Item):
@@ -88,7 +88,7 @@ class Card(Item):
     back: Text
     difficulty: Literal["easy", "medium", "hard"] | None = None
     tags: list[Text] | None = None
-    threadRef: str | None = None  # noqa: N815
+    threadRef: str | None = None
 
 
 class Question(Item):
@@ -98,9 +98,9 @@ class Question(Item):
     type: Literal["multiple-choice", "short-answer", "essay", "true-false"]
     answer: Text
     choices: list[Text] | None = None
-    correctChoiceIndex: Annotated[int, Field(ge=0)] | None = None  # noqa: N815
+    correctChoiceIndex: Annotated[int, Field(ge=0)] | None = None
     explanation: str | None = None
-    threadRef: str | None = None  # noqa: N815
+    threadRef: str | None = None
 
 
 class SummaryBody(_Strict):
@@ -183,19 +183,19 @@ class Document(_Strict):
     """What all five artifact documents have in common."""
 
     id: Text
-    courseId: Text  # noqa: N815
-    lectureId: Text  # noqa: N815
-    presetId: Text  # noqa: N815
-    generatedAt: Text  # noqa: N815
+    courseId: Text
+    lectureId: Text
+    presetId: Text
+    generatedAt: Text
     version: Text
     engine: EngineLabel
-    threadRefs: list[Text] | None = None  # noqa: N815
+    threadRefs: list[Text] | None = None
 
 
 class SummaryDocument(Document):
     """``summary.json``."""
 
-    artifactType: Literal["summary"] = "summary"  # noqa: N815
+    artifactType: Literal["summary"] = "summary"
     overview: Text
     sections: Annotated[list[Section], Field(min_length=1)]
 
@@ -203,28 +203,28 @@ class SummaryDocument(Document):
 class OutlineDocument(Document):
     """``outline.json``."""
 
-    artifactType: Literal["outline"] = "outline"  # noqa: N815
+    artifactType: Literal["outline"] = "outline"
     outline: Annotated[list[OutlineNode], Field(min_length=1)]
 
 
 class KeyTermsDocument(Document):
     """``key-terms.json``."""
 
-    artifactType: Literal["key-terms"] = "key-terms"  # noqa: N815
+    artifactType: Literal["key-terms"] = "key-terms"
     terms: Annotated[list[Term], Field(min_length=1)]
 
 
 class FlashcardsDocument(Document):
     """``flashcards.json``."""
 
-    artifactType: Literal["flashcards"] = "flashcards"  # noqa: N815
+    artifactType: Literal["flashcards"] = "flashcards"
     cards: Annotated[list[Card], Field(min_length=1)]
 
 
 class ExamQuestionsDocument(Document):
     """``exam-questions.json``."""
 
-    artifactType: Literal["exam-questions"] = "exam-questions"  # noqa: N815
+    artifactType: Literal["exam-questions"] = "exam-questions"
     questions: Annotated[list[Question], Field(min_length=1)]
 
 

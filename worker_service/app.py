@@ -1,17 +1,42 @@
 """The worker: called by our queue and our scheduler, by nobody else."""
 
 from dataclasses import asdict
+from typing import TypeVar
 from uuid import UUID
 
 from flask import Blueprint, Flask, request
 from flask.typing import ResponseReturnValue
+from pydantic import BaseModel, Field, ValidationError
+from werkzeug.exceptions import BadRequest
 
 from common.deps import Deps
 from common.providers import internal_calls
 from worker_service import auth
 from worker_service.dispatch import run_job
 from worker_service.heartbeat import Heart
-from worker_service.schedules import sweep
+from worker_service.schedules import retention, sweep
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class TaskIn(BaseModel):
+    """What the queue sends: which dispatch of the job this is."""
+
+    seq: int = Field(ge=1, lt=2**31, strict=True)  # a PostgreSQL integer
+
+
+class SweepIn(BaseModel):
+    """What the scheduler sends, if anything."""
+
+    lost_after_seconds: float = Field(
+        sweep.LOST_AFTER_SECONDS, ge=0, le=86_400, allow_inf_nan=False
+    )
+
+
+class RetentionIn(BaseModel):
+    """What the scheduler sends, if anything."""
+
+    dry_run: bool = False
 
 
 def create_app(deps: Deps, heart: Heart) -> Flask:
@@ -34,8 +59,7 @@ def _tasks(deps: Deps, heart: Heart) -> Blueprint:
     @bp.post("/<uuid:job_id>")
     def run(job_id: UUID) -> ResponseReturnValue:
         """Run one job; the status is for the queue, see ``dispatch``."""
-        seq = int(request.get_json()["seq"])
-        return {}, run_job(job_id, seq, deps, heart)
+        return {}, run_job(job_id, _body(TaskIn).seq, deps, heart)
 
     return bp
 
@@ -47,8 +71,20 @@ def _schedules(deps: Deps) -> Blueprint:
     @bp.post("/sweep")
     def run_sweep() -> ResponseReturnValue:
         """Mend what a crash left behind."""
-        wanted = request.get_json(silent=True) or {}
-        lost = float(wanted.get("lost_after_seconds", sweep.LOST_AFTER_SECONDS))
-        return asdict(sweep.run(deps, lost_after_seconds=lost))
+        lost_after = _body(SweepIn).lost_after_seconds
+        return asdict(sweep.run(deps, lost_after_seconds=lost_after))
+
+    @bp.post("/retention")
+    def run_retention() -> ResponseReturnValue:
+        """Remove recordings and transcripts that are kept no longer."""
+        return asdict(retention.run(deps, dry_run=_body(RetentionIn).dry_run))
 
     return bp
+
+
+def _body(model: type[M]) -> M:
+    """Return the JSON body; an absent one is ``{}``."""
+    try:
+        return model.model_validate_json(request.get_data() or b"{}")
+    except ValidationError as exc:
+        raise BadRequest from exc

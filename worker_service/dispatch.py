@@ -11,12 +11,14 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from common import jobs, logs
 from common.deps import Deps
 from common.errors import AppError, ProviderAuthError, ProviderBusy
 from common.jobs import Busy, GiveBack, Lease, LeaseLost
 from common.models import JobState
-from worker_service.handlers import HANDLERS, fail_rescued
+from worker_service.handlers import HANDLERS, after_failure, fail_rescued
 from worker_service.heartbeat import Cancelled, Draining, Heart
 from worker_service.work import Work
 
@@ -29,7 +31,11 @@ def run_job(job_id: UUID, seq: int, deps: Deps, heart: Heart) -> HTTPStatus:
     """Run one job if it is there to be run; return the status for the queue."""
     if heart.draining.is_set():
         return HTTPStatus.SERVICE_UNAVAILABLE
-    lease = _claim(job_id, seq, deps, heart)
+    try:
+        lease = _claim(job_id, seq, deps, heart)
+    except SQLAlchemyError as exc:  # no job can be claimed without the database
+        log.warning("database not available", extra={"error": type(exc).__name__})
+        return HTTPStatus.SERVICE_UNAVAILABLE
     if lease is not None:
         with logs.bind(job_id=str(job_id), job_type=lease.kind, **_about(lease)):
             _run(lease, deps, heart)
@@ -55,9 +61,9 @@ def _claim(job_id: UUID, seq: int, deps: Deps, heart: Heart) -> Lease | None:
 
 def _run(lease: Lease, deps: Deps, heart: Heart) -> None:
     log.info("job.run.start", extra={"attempt": lease.attempt, "epoch": lease.epoch})
-    handler = HANDLERS[lease.kind]
     with heart.hold(lease) as pulse:
         try:
+            handler = HANDLERS[lease.kind]
             payload = handler.payload.model_validate(lease.payload)
             handler.run(Work(payload, lease, pulse, deps))
         except LeaseLost:
@@ -83,8 +89,7 @@ def _give_back(lease: Lease, exc: Exception, deps: Deps, heart: Heart) -> None:
         with deps.db.begin() as session:
             state = jobs.give_back(session, lease, reason)
             if state == JobState.FAILED:
-                handler = HANDLERS[lease.kind]
-                handler.failed(session, handler.payload.model_validate(lease.payload))
+                after_failure(session, lease.kind, lease.payload)
     except LeaseLost:
         log.warning("job.lease_lost")
     else:

@@ -98,7 +98,9 @@ class Heart:
         does, so that another process can go on at once.
         """
         self.draining.set()
-        threading.Timer(_GRACE_SECONDS, self._give_all_back).start()
+        timer = threading.Timer(_GRACE_SECONDS, self._give_all_back)
+        timer.daemon = True  # when no job is left, the process need not wait for it
+        timer.start()
 
     def count(self, *, bug: bool) -> None:
         """Note how a run ended. A process that only meets bugs is itself the bug."""

@@ -4,13 +4,20 @@ from flask import Blueprint
 
 from api_service.routes import (
     artifacts,
+    courses,
+    dead_letters,
+    deletions,
     documentation,
     exports,
     health,
+    integrity,
     jobs,
     lectures,
+    media,
+    operations,
     presets,
     recordings,
+    threads,
     transcripts,
 )
 
@@ -18,10 +25,17 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     health.bp,
     documentation.bp,
     presets.bp,
+    courses.bp,
+    threads.bp,
     lectures.bp,
     recordings.bp,
+    media.bp,
     transcripts.bp,
     artifacts.bp,
     exports.bp,
+    integrity.bp,
     jobs.bp,
+    dead_letters.bp,
+    deletions.bp,
+    operations.bp,
 )

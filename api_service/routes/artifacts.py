@@ -5,7 +5,8 @@ from typing import Any
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
 
 from api_service import asking, views
 from api_service.context import body, deps, query
@@ -15,7 +16,7 @@ from api_service.routes.lectures import preset_filter
 from api_service.routes.schemas import LectureRow, Name, QueuedJob
 from common.errors import BadRequest
 from common.jobs import Generation
-from common.models import Artifact, Export, Lecture
+from common.models import Artifact, Export, Lecture, Thread, ThreadContribution
 from common.providers import llm
 
 bp = Blueprint("artifacts", __name__, url_prefix="/lectures")
@@ -83,14 +84,15 @@ class Artifacts(BaseModel):
 
 
 @bp.post("/<lecture_id>/generate")
-@describes(body=GenerateIn, gives=QueuedGeneration, errors=(400, 404))
+@describes(body=GenerateIn, gives=QueuedGeneration, errors=(400, 404, 409))
 def generate(lecture_id: str) -> ResponseReturnValue:
     """Have the study material written; a live job for it is returned, not doubled."""
     wanted = body(GenerateIn)
     preset_id = preset_filter(wanted.preset_id)
     settings = deps().settings
     provider = llm.accept(settings, wanted.llm_provider)
-    with deps().db.begin() as session:
+
+    def prepare(session: Session) -> tuple[Generation, dict[str, str]]:
         lecture = asking.lecture(session, lecture_id, "Lecture not found.")
         if wanted.course_id not in (None, lecture.course_id):
             raise BadRequest("course_id does not match lecture.")
@@ -101,12 +103,11 @@ def generate(lecture_id: str) -> ResponseReturnValue:
             provider=provider,
             model=wanted.llm_model or wanted.openai_model or settings.llm_model,
         )
-        job_id, created = asking.ask(session, payload)
-    return {
-        **asking.answer(job_id, payload, created=created),
-        "courseId": lecture.course_id,
-        "presetId": lecture.preset_id,
-    }
+        own = {"courseId": lecture.course_id, "presetId": lecture.preset_id}
+        return payload, own
+
+    fingerprint = {"lecture_id": lecture_id, **wanted.model_dump()}
+    return asking.ask("lectures.generate", fingerprint, prepare)
 
 
 @bp.get("/<lecture_id>/artifacts")
@@ -139,10 +140,14 @@ def index(lecture_id: str) -> ResponseReturnValue:
         found = session.scalars(page).all()
         total = session.scalar(count) or 0
         exported = session.scalars(exports).all()
+        threads = session.scalars(_threads(lecture_id)).all()
     uri = deps().storage.uri
+    documents: dict[str, Any] = {one.artifact_type: one.document for one in found}
+    if threads:
+        documents["threads"] = [views.thread(thread) for thread in threads]
     return {
         "lectureId": lecture_id,
-        "artifacts": {one.artifact_type: one.document for one in found},
+        "artifacts": documents,
         "artifactRecords": [_record(one) for one in found],
         "pagination": pagination(wanted, count=len(found), total=total),
         "artifactPaths": {one.artifact_type: uri(one.object_key) for one in found},
@@ -150,6 +155,15 @@ def index(lecture_id: str) -> ResponseReturnValue:
         "exportRecords": [_export_record(one) for one in exported],
         "lecture": lecture and views.lecture(lecture, deps().storage),
     }
+
+
+def _threads(lecture_id: str) -> Select[Thread]:
+    return (
+        select(Thread)
+        .join(ThreadContribution, ThreadContribution.thread_id == Thread.id)
+        .where(ThreadContribution.lecture_id == lecture_id)
+        .order_by(Thread.created_at.desc(), Thread.id.desc())
+    )
 
 
 def _record(found: Artifact) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """Exported files: asked for and downloaded."""
 
-from flask import Blueprint, send_file
+from flask import Blueprint
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 
-from api_service import asking
+from api_service import asking, files
 from api_service.context import deps
 from api_service.openapi import describes
 from api_service.routes.schemas import QueuedJob
@@ -16,14 +17,15 @@ bp = Blueprint("exports", __name__)
 
 
 @bp.post("/lectures/<lecture_id>/export")
-@describes(gives=QueuedJob, errors=(404,))
+@describes(gives=QueuedJob, errors=(404, 409))
 def export(lecture_id: str) -> ResponseReturnValue:
     """Have all files written; a live job for it is returned, not doubled."""
-    payload = Export(lecture_id=lecture_id)
-    with deps().db.begin() as session:
+
+    def prepare(session: Session) -> tuple[Export, dict[str, str]]:
         asking.lecture(session, lecture_id, "Lecture not found.")
-        job_id, created = asking.ask(session, payload)
-    return asking.answer(job_id, payload, created=created)
+        return Export(lecture_id=lecture_id), {}
+
+    return asking.ask("lectures.export", {"lecture_id": lecture_id}, prepare)
 
 
 @bp.get("/exports/<lecture_id>/<export_type>")
@@ -34,19 +36,16 @@ def download(lecture_id: str, export_type: str) -> ResponseReturnValue:
         found = session.get(ExportRecord, (lecture_id, export_type))
     if found is None or export_type not in FORMATS:
         raise NotFound("Export not found.")
-    try:
-        stream = deps().storage.read(found.object_key)
-    except NotFound:
-        raise NotFound("Export file missing.") from None
     form = FORMATS[export_type]
-    response = send_file(
-        stream,
+    response = files.send(
+        found.object_key,
+        missing="Export file missing.",
+        size_bytes=found.size_bytes,
+        etag=f"{found.job_id}-{export_type}",
+        last_modified=found.created_at,
         mimetype=form.media_type.partition(";")[0],
         as_attachment=True,
         download_name=f"{lecture_id}{form.extension}",
-        conditional=True,
-        etag=f"{found.job_id}-{export_type}",
-        last_modified=found.created_at,
     )
     response.content_type = form.media_type
     return response

@@ -1,4 +1,4 @@
-"""Recordings come in, and are played."""
+"""Recordings come in."""
 
 import json
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import Any, BinaryIO, Literal, cast
 from uuid import UUID
 
-from flask import Blueprint, request, send_file
+from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
 from sqlalchemy import delete, select
@@ -15,12 +15,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import FileStorage
 
-from api_service import incoming
+from api_service import idempotency, incoming
 from api_service.context import deps, form
 from api_service.openapi import describes
 from api_service.routes.schemas import Name
 from common import jobs, object_keys, objects
-from common.errors import BadRequest, NotFound, UnreadableMedia
+from common.errors import BadRequest, UnreadableMedia
 from common.ids import client_id, new_id
 from common.jobs import Transcription
 from common.jobs.payloads import lecture_subject
@@ -101,26 +101,70 @@ class Upload:
     form=IngestForm,
     files=("audio", "file"),
     gives=Ingested,
-    errors=(400, 413),
+    errors=(400, 409, 413),
 )
 def ingest() -> ResponseReturnValue:
     """Take a recording in, and have it transcribed unless told otherwise.
 
     A lecture that exists gets the new recording in the place of its old one.
     """
-    upload, file = _checked()
-    keys = [upload.audio_key, upload.metadata_key]
-    with deps().db.begin() as session:
-        objects.doom(session, keys, after=_UNFINISHED)
-    stored = deps().storage.write(upload.audio_key, file)
-    document = json.dumps(_metadata(upload, stored), ensure_ascii=False)
-    deps().storage.write(upload.metadata_key, BytesIO(document.encode()))
-    with deps().db.begin() as session:
-        _save(session, upload, stored)
-        objects.spare(session, keys)
-        job_id = _ask_for_transcript(session, upload)
+    fields = _fields()
+    file = _file(fields)
+    with idempotency.attempt("lectures.ingest", _fingerprint(fields, file)) as attempt:
+        if attempt.answer is not None:
+            return attempt.answer
+        upload, stream = _checked(fields, file)
+        stored = _store(upload, stream)
+        answer = _answer(upload)
+        with deps().db.begin() as session:
+            _save(session, upload, stored)
+            objects.spare(session, [upload.audio_key, upload.metadata_key])
+            job_id = _ask_for_transcript(session, upload)
+            attempt.save(session, answer)
     if job_id is not None:
         jobs.drain(deps().db, deps().queue.send, job_ids=[job_id])
+    return answer
+
+
+def _fields() -> IngestForm:
+    fields = form(IngestForm)
+    required = (fields.course_id, fields.lecture_id, fields.preset_id, fields.title)
+    if not all(value.strip() for value in required):
+        raise BadRequest(
+            "Missing required fields: course_id, lecture_id, preset_id, title",
+            code="missing_fields",
+        )
+    return fields
+
+
+def _fingerprint(fields: IngestForm, file: FileStorage) -> dict[str, object]:
+    """Return what makes two uploads the same request; the bytes are not part of it."""
+    pdf = incoming.is_pdf(file.filename or "", file.content_type or "")
+    return {
+        "course_id": fields.course_id,
+        "lecture_id": fields.lecture_id,
+        "preset_id": fields.preset_id,
+        "title": fields.title,
+        "duration_sec": fields.duration_sec,
+        "source_type": fields.source_type,
+        "lecture_mode": fields.lecture_mode or "",
+        "audio_filename": file.filename,
+        "file_type": "pdf" if pdf else "audio",
+    }
+
+
+def _store(upload: Upload, stream: BinaryIO) -> StoredObject:
+    """Store the file and the document about it; they go unless they get their rows."""
+    with deps().db.begin() as session:
+        keys = [upload.audio_key, upload.metadata_key]
+        objects.doom(session, keys, after=_UNFINISHED)
+    stored = deps().storage.write(upload.audio_key, stream)
+    document = json.dumps(_metadata(upload, stored), ensure_ascii=False)
+    deps().storage.write(upload.metadata_key, BytesIO(document.encode()))
+    return stored
+
+
+def _answer(upload: Upload) -> dict[str, Any]:
     return {
         "lectureId": upload.fields.lecture_id,
         "metadataPath": deps().storage.uri(upload.metadata_key),
@@ -130,38 +174,8 @@ def ingest() -> ResponseReturnValue:
     }
 
 
-@bp.get("/<lecture_id>/media")
-@describes(gives="application/octet-stream", errors=(404,))
-def media(lecture_id: str) -> ResponseReturnValue:
-    """Play the recording; ranges are served, so ``#t=75`` starts at 1:15."""
-    with deps().db.begin() as session:
-        recording = session.scalar(
-            select(Recording)
-            .join(Lecture, Lecture.recording_id == Recording.id)
-            .where(Lecture.id == lecture_id)
-        )
-    if recording is None:
-        raise NotFound("Lecture not found.")
-    stream = deps().storage.read(recording.object_key)
-    return send_file(
-        stream,
-        download_name=recording.object_key.rpartition("/")[2],
-        conditional=True,
-        etag=recording.sha256,
-        last_modified=recording.created_at,
-    )
-
-
-def _checked() -> tuple[Upload, BinaryIO]:
+def _checked(fields: IngestForm, file: FileStorage) -> tuple[Upload, BinaryIO]:
     """Refuse what cannot be used, before anything is stored."""
-    fields = form(IngestForm)
-    required = (fields.course_id, fields.lecture_id, fields.preset_id, fields.title)
-    if not all(value.strip() for value in required):
-        raise BadRequest(
-            "Missing required fields: course_id, lecture_id, preset_id, title",
-            code="missing_fields",
-        )
-    file = _file(fields)
     client_id("course_id", fields.course_id)
     client_id("lecture_id", fields.lecture_id)
     preset = find(fields.preset_id)
@@ -260,10 +274,8 @@ def _save(session: Session, upload: Upload, stored: StoredObject) -> None:
         "lecture_mode": fields.lecture_mode,
         "recording_id": upload.recording_id,
     }
-    lecture = session.get(Lecture, fields.lecture_id, with_for_update=True)
+    lecture = _insert_or_lock(session, fields.lecture_id, values)
     if lecture is None:
-        lecture = Lecture(id=fields.lecture_id, **values)
-        session.add(lecture)
         return
     replaced = lecture.recording_id
     for name, value in values.items():
@@ -271,6 +283,23 @@ def _save(session: Session, upload: Upload, stored: StoredObject) -> None:
     session.flush()
     _drop_recording(session, replaced)
     _cancel_jobs(session, fields.lecture_id)
+
+
+def _insert_or_lock(
+    session: Session, lecture_id: str, values: dict[str, Any]
+) -> Lecture | None:
+    """Insert the lecture; return the one that is there already, locked.
+
+    Of two first uploads at the same moment the second one waits here.
+    """
+    statement = insert(Lecture).values(id=lecture_id, **values)
+    statement = statement.on_conflict_do_nothing(index_elements=[Lecture.id])
+    while True:
+        if session.execute(statement.returning(Lecture.id)).first():
+            return None
+        # The lecture that was in the way may have been deleted since: then try again.
+        if found := session.get(Lecture, lecture_id, with_for_update=True):
+            return found
 
 
 def _save_course(session: Session, fields: IngestForm) -> None:
@@ -301,7 +330,8 @@ def _drop_recording(session: Session, recording_id: UUID) -> None:
         .where(Recording.id == recording_id)
         .returning(Recording.object_key, Recording.metadata_key)
     )
-    objects.doom(session, [*keys, audio, metadata], after=_NOW)
+    keys += [key for key in (audio, metadata) if key]
+    objects.doom(session, keys, after=_NOW)
 
 
 def _cancel_jobs(session: Session, lecture_id: str) -> None:

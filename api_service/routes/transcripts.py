@@ -6,6 +6,8 @@ from typing import Annotated, Any
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, Field
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from api_service import asking
 from api_service.context import deps, query
@@ -13,7 +15,7 @@ from api_service.openapi import describes
 from api_service.routes.schemas import Name, QueuedJob
 from common.errors import NotFound
 from common.jobs import Transcription
-from common.models import Lecture, TranscriptRecord
+from common.models import Lecture, Recording, TranscriptRecord
 from common.providers import speech
 
 bp = Blueprint("transcripts", __name__, url_prefix="/lectures")
@@ -74,14 +76,16 @@ class TranscriptOut(BaseModel):
 
 
 @bp.post("/<lecture_id>/transcribe")
-@describes(query=TranscribeQuery, gives=QueuedJob, errors=(400, 404))
+@describes(query=TranscribeQuery, gives=QueuedJob, errors=(400, 404, 409))
 def transcribe(lecture_id: str) -> ResponseReturnValue:
     """Have the recording transcribed; a live job for it is returned, not doubled."""
     wanted = query(TranscribeQuery)
     settings = deps().settings
     provider = speech.accept(settings, wanted.provider)
-    with deps().db.begin() as session:
+
+    def prepare(session: Session) -> tuple[Transcription, dict[str, str]]:
         lecture = asking.lecture(session, lecture_id, "Audio not found for lecture.")
+        _require_audio(session, lecture)
         payload = Transcription(
             lecture_id=lecture_id,
             recording_id=lecture.recording_id,
@@ -89,8 +93,10 @@ def transcribe(lecture_id: str) -> ResponseReturnValue:
             model=wanted.model or settings.speech_model,
             language=wanted.language_code or settings.stt_language,
         )
-        job_id, created = asking.ask(session, payload)
-    return asking.answer(job_id, payload, created=created)
+        return payload, {}
+
+    fingerprint = {"lecture_id": lecture_id, **wanted.model_dump()}
+    return asking.ask("lectures.transcribe", fingerprint, prepare)
 
 
 @bp.get("/<lecture_id>/transcript")
@@ -112,6 +118,15 @@ def get(lecture_id: str) -> ResponseReturnValue:
         "coverage": document["coverage"],
         "gaps": document["gaps"],
     }
+
+
+def _require_audio(session: Session, lecture: Lecture) -> None:
+    """Refuse a lecture whose recording is kept no longer."""
+    key = session.scalar(
+        select(Recording.object_key).where(Recording.id == lecture.recording_id)
+    )
+    if key is None:
+        raise NotFound("Audio not found for lecture.")
 
 
 def _object_key(lecture_id: str) -> str:

@@ -5,7 +5,7 @@ import json
 import mimetypes
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote, urlsplit
@@ -20,14 +20,15 @@ _TERMINAL = {"completed", "failed"}
 
 
 class RequestFailed(AppError):
-    """The API refused a request."""
+    """The API refused a request, or did not answer."""
 
 
 class Client:
-    """Talks to one Pegasus."""
+    """Talks to one Pegasus; ``token`` is its PLC_WRITE_API_TOKEN, if it has one."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, token: str = "") -> None:
         self._address = urlsplit(url)
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def get(self, path: str) -> Any:  # noqa: ANN401 - whatever the route gives
         """Return the JSON that ``path`` gives."""
@@ -81,9 +82,14 @@ class Client:
             self._address.hostname or "", self._address.port, timeout=_TIMEOUT_SECONDS
         )
         with closing(connection):
-            connection.request(method, path, body, headers)
-            reply = connection.getresponse()
-            answer = reply.read()
+            try:
+                # It may refuse an upload half way; its answer says why.
+                with suppress(BrokenPipeError, ConnectionResetError):
+                    connection.request(method, path, body, self._headers | headers)
+                reply = connection.getresponse()
+                answer = reply.read()
+            except (OSError, http.client.HTTPException) as exc:
+                raise RequestFailed(f"The API does not answer: {exc}.") from exc
         if reply.status >= http.client.BAD_REQUEST:
             raise RequestFailed(_reason(reply.status, answer))
         return answer

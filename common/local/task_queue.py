@@ -90,10 +90,9 @@ class Lane:
         while True:
             entry = self._next()
             status = self._owner.call_worker(self._name, entry.task, entry.retries)
-            if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-                if random.random() >= self._owner.faults.drop_ack:  # noqa: S311
-                    continue
-            self._again(entry, status)
+            heard = random.random() >= self._owner.faults.drop_ack  # noqa: S311
+            if not (heard and HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES):
+                self._again(entry, status)
 
     def _next(self) -> _Entry:
         """Wait for a task that is due."""
@@ -163,7 +162,9 @@ class TaskQueue:
 
     def sweep(self, *, lost_after_seconds: float | None = None) -> int:
         """Call the worker's sweep, as Cloud Scheduler does each minute."""
-        body = {} if lost_after_seconds is None else {"lost_after_seconds": 0}
+        body = {}
+        if lost_after_seconds is not None:
+            body["lost_after_seconds"] = lost_after_seconds
         return self._post("/schedules/sweep", body, internal_calls.SCHEDULER, {})
 
     def _post(

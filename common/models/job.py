@@ -86,6 +86,11 @@ class Job(Dated, Base):
         ),
         Index("ix_jobs_parent", "parent_id", postgresql_where="parent_id is not null"),
         Index("ix_jobs_subject", "subject", "created_at", "id"),
+        Index(
+            "ix_jobs_replayed_from",
+            "replayed_from",
+            postgresql_where="replayed_from is not null",
+        ),
         {"postgresql_with": {"fillfactor": "80"}},
     )
 
@@ -148,10 +153,14 @@ class JobEvent(Base):
     """One step of a job's history, written by a trigger and never changed."""
 
     __tablename__ = "job_events"
-    __table_args__ = (Index("ix_job_events_job", "job_id", "id"),)
+    __table_args__ = (
+        Index("ix_job_events_job", "job_id", "id"),
+        Index("ix_job_events_counted", "kind", "to_state", "from_state"),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     job_id: Mapped[UUID]
+    kind: Mapped[str]  # the job itself may be deleted; what happened is still counted
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     from_state: Mapped[str | None]
     to_state: Mapped[str]

@@ -17,7 +17,7 @@ class Recording(Created, Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     kind: Mapped[str]
-    object_key: Mapped[str] = mapped_column(unique=True)
+    object_key: Mapped[str | None] = mapped_column(unique=True)  # None: kept no longer
     metadata_key: Mapped[str] = mapped_column(unique=True)
     original_filename: Mapped[str]
     size_bytes: Mapped[int] = mapped_column(BigInteger)

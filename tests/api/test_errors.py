@@ -36,7 +36,9 @@ def assert_document(reply, status, code):
         assert reply.json["error"]["details"] is None
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/lectures/l1/nothing", "/favicon.ico"])
+@pytest.mark.parametrize(
+    "path", ["/", "/nothing", "/lectures/l1/nothing", "/favicon.ico"]
+)
 def test_an_unknown_path_is_not_found(api, path):
     reply = api.get(path)
     assert_document(reply, 404, "not_found")
@@ -84,7 +86,12 @@ def test_a_slash_too_many_after_nothing_known_is_not_found(api):
 @pytest.mark.parametrize(
     "path",
     [
-        *("//evil.example/", "//evil.example//", "/%2Fevil.example/", "/%5Cevil.example/"),
+        *(
+            "//evil.example/",
+            "//evil.example//",
+            "/%2Fevil.example/",
+            "/%5Cevil.example/",
+        ),
         *("/lectures/%0d%0aSet-Cookie:%20a=b/", "//lectures/", "//presets"),
     ],
 )

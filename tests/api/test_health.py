@@ -138,7 +138,9 @@ def test_without_a_database_clients_are_told_to_come_back(cut_off, method, path)
 def test_an_upload_without_a_database_stores_nothing(cut_off, storage_dir):
     form = {"course_id": "c1", "lecture_id": "l1", "preset_id": "exam", "title": "T"}
     wave = (BytesIO(_wave()), "talk.wav")
-    assert cut_off.post("/lectures/ingest", data=form | {"audio": wave}).status_code == 503
+    assert (
+        cut_off.post("/lectures/ingest", data=form | {"audio": wave}).status_code == 503
+    )
     assert not [path for path in storage_dir.rglob("*") if path.is_file()]
 
 

@@ -21,7 +21,9 @@ def problems(reply):
     return reply.json["detail"]
 
 
-@pytest.mark.parametrize("path", ["/lectures", "/lectures/l1/jobs", "/lectures/l1/artifacts"])
+@pytest.mark.parametrize(
+    "path", ["/lectures", "/lectures/l1/jobs", "/lectures/l1/artifacts"]
+)
 @pytest.mark.parametrize("name", ["limit", "offset"])
 def test_a_page_cannot_be_negative(api, path, name):
     assert problems(api.get(f"{path}?{name}=-1")) == [
@@ -77,13 +79,17 @@ def test_a_switch_is_a_switch(api, sent):
     ]
 
 
-@pytest.mark.parametrize("sent", ["true", "1", "yes", "on", "t", "y", "TRUE", "Yes", "oN"])
+@pytest.mark.parametrize(
+    "sent", ["true", "1", "yes", "on", "t", "y", "TRUE", "Yes", "oN"]
+)
 def test_these_words_are_yes(api, sent):
     reply = api.get(f"/lectures/l1/transcript?include_text={sent}")
     assert reply.json["text"] == "One.\nTwo."
 
 
-@pytest.mark.parametrize("sent", ["false", "0", "no", "off", "f", "n", "FALSE", "No", "oFF"])
+@pytest.mark.parametrize(
+    "sent", ["false", "0", "no", "off", "f", "n", "FALSE", "No", "oFF"]
+)
 def test_these_words_are_no(api, sent):
     assert api.get(f"/lectures/l1/transcript?include_text={sent}").json["text"] == ""
 
@@ -121,7 +127,9 @@ def test_an_absent_body_is_missing(api, sent):
     ]
 
 
-@pytest.mark.parametrize("name", ["course_id", "preset_id", "llm_provider", "llm_model"])
+@pytest.mark.parametrize(
+    "name", ["course_id", "preset_id", "llm_provider", "llm_model"]
+)
 @pytest.mark.parametrize("sent", [5, True, ["a"], {"a": 1}])
 def test_a_json_field_of_the_wrong_type_is_told_with_its_place(api, name, sent):
     assert problems(api.post("/lectures/l1/generate", json={name: sent})) == [

@@ -16,7 +16,7 @@ def test_nothing_is_lost_and_nothing_is_done_twice():
     ("rules", "harm", "last_step"),
     [
         (Rules(fence=Fence.STATE), "committed by a former owner", "commits late"),
-        (Rules(fence=Fence.NOTHING), "committed twice", "commits late"),
+        (Rules(fence=Fence.NOTHING), "committed twice", "worker 1 commits"),
         (
             Rules(outbox=False, janitor=False),
             "the job is lost",

@@ -1,9 +1,11 @@
 """What the worker can do. A new job type is a module here and an entry below."""
 
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from common.jobs import (
@@ -17,6 +19,8 @@ from common.jobs import (
 from common.models import JobState
 from worker_service.handlers import export, generate, transcribe, transcribe_chunk
 from worker_service.work import Work
+
+log = logging.getLogger(__name__)
 
 P = TypeVar("P", bound=Payload)
 
@@ -46,9 +50,26 @@ _ALL: tuple[Handler[Any], ...] = (
 HANDLERS: dict[str, Handler[Any]] = {h.payload.kind: h for h in _ALL}
 
 
+def after_failure(session: Session, kind: str, payload: Mapping[str, Any]) -> None:
+    """Do for a job that has failed for good what its handler asks for.
+
+    A job that this version cannot read has still failed, and must not keep others
+    from being rescued: nothing more is done for it.
+    """
+    handler = HANDLERS.get(kind)
+    if handler is None:
+        log.error("no handler for a failed job", extra={"job_type": kind})
+        return
+    try:
+        parsed = handler.payload.model_validate(payload)
+    except ValidationError:
+        log.exception("unreadable payload of a failed job", extra={"job_type": kind})
+        return
+    handler.failed(session, parsed)
+
+
 def fail_rescued(session: Session, rescued: Iterable[Rescued]) -> None:
-    """Do for rescued jobs that are not tried again what their handlers ask for."""
+    """Do the same for those rescued jobs that are not tried again."""
     for job in rescued:
         if job.state == JobState.FAILED:
-            handler = HANDLERS[job.kind]
-            handler.failed(session, handler.payload.model_validate(job.payload))
+            after_failure(session, job.kind, job.payload)

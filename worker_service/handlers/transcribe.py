@@ -60,11 +60,11 @@ def _plan(work: Work[Transcription]) -> dict[str, Any]:
         ``total_samples``, ``created_at`` and ``pieces``: lists of
         start sample, end sample, SHA-256 of the samples.
     """
-    recording = _start(work)
+    object_key = _start(work)
     limits = work.deps.speech(work.payload.provider, work.payload.model).limits
     cutter = Cutter(max_ms=limits.max_chunk_ms, max_bytes=limits.max_bytes)
     pieces = []
-    with work.deps.storage.read(recording.object_key) as source:
+    with work.deps.storage.read(object_key) as source:
         for number, piece in enumerate(cutter.pieces(decode(source))):
             work.pulse.check()
             _store(work, number, piece)
@@ -76,7 +76,8 @@ def _plan(work: Work[Transcription]) -> dict[str, Any]:
     }
 
 
-def _start(work: Work[Transcription]) -> Recording:
+def _start(work: Work[Transcription]) -> str:
+    """Show that work has begun; return where the recording lies."""
     with work.deps.db.begin() as session:
         found = session.execute(
             update(Lecture)
@@ -89,7 +90,10 @@ def _start(work: Work[Transcription]) -> Recording:
         ).first()
         if found is None:
             raise NotFound("Neither PDF nor audio file found for lecture.")
-        return session.get_one(Recording, work.payload.recording_id)
+        recording = session.get_one(Recording, work.payload.recording_id)
+    if recording.object_key is None:
+        raise NotFound("Neither PDF nor audio file found for lecture.")
+    return recording.object_key
 
 
 def _store(work: Work[Transcription], number: int, piece: Piece) -> None:
@@ -117,7 +121,7 @@ def _fan_out(work: Work[Transcription], pieces: list[TranscriptionChunk]) -> Non
     """Make a job of each piece and wait for them, in one transaction."""
     parent = work.lease.job_id
     with work.deps.db.begin() as session:
-        jobs.checkpoint(session, work.lease, {"fanned_out": True})
+        jobs.checkpoint(session, work.lease, {"fanned_out": len(pieces)})
         for piece in pieces:
             jobs.enqueue(
                 session,

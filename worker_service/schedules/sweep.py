@@ -3,8 +3,11 @@
 import logging
 from dataclasses import dataclass
 
+from sqlalchemy import delete, func
+
 from common import jobs, objects
 from common.deps import Deps
+from common.models import IdempotencyKey, RateWindow
 from worker_service.handlers import fail_rescued
 
 log = logging.getLogger(__name__)
@@ -36,6 +39,7 @@ def run(deps: Deps, *, lost_after_seconds: float = LOST_AFTER_SECONDS) -> Swept:
         log.error("parents slept on", extra={"job_ids": [str(id_) for id_ in woken]})
     with deps.db.begin() as session:
         rung = jobs.janitor(session, lost_after_seconds=lost_after_seconds)
+    _forget_expired(deps)
     swept = Swept(
         rescued=len(rescued),
         rung_again=len(rung),
@@ -46,6 +50,15 @@ def run(deps: Deps, *, lost_after_seconds: float = LOST_AFTER_SECONDS) -> Swept:
     if any((swept.rescued, swept.rung_again, swept.woken)):
         log.info("swept", extra={"rescued": swept.rescued, "rung": swept.rung_again})
     return swept
+
+
+def _forget_expired(deps: Deps) -> None:
+    """Drop rate windows and idempotency keys that have no meaning any more."""
+    with deps.db.begin() as session:
+        for model in (RateWindow, IdempotencyKey):
+            session.execute(
+                delete(model).where(model.expires_at < func.clock_timestamp())
+            )
 
 
 def _send_all(deps: Deps) -> int:

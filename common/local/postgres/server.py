@@ -97,6 +97,11 @@ class Server:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    @property
+    def ended(self) -> bool:
+        """Whether it is gone, in whatever way."""
+        return self._watcher.poll() is not None
+
     def stop(self) -> None:
         """End all sessions and the server, and wait for it; may be called again."""
         _stop(self._watcher)

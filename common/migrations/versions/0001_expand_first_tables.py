@@ -47,6 +47,7 @@ def upgrade() -> None:
         "job_events",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("job_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
         sa.Column(
             "at",
             sa.DateTime(timezone=True),
@@ -63,6 +64,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_job_events")),
     )
     op.create_index("ix_job_events_job", "job_events", ["job_id", "id"], unique=False)
+    op.create_index(
+        "ix_job_events_counted",
+        "job_events",
+        ["kind", "to_state", "from_state"],
+        unique=False,
+    )
     op.create_table(
         "jobs",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -200,6 +207,13 @@ def upgrade() -> None:
         "ix_jobs_subject", "jobs", ["subject", "created_at", "id"], unique=False
     )
     op.create_index(
+        "ix_jobs_replayed_from",
+        "jobs",
+        ["replayed_from"],
+        unique=False,
+        postgresql_where="replayed_from is not null",
+    )
+    op.create_index(
         "uq_jobs_dedupe_live",
         "jobs",
         ["dedupe_key"],
@@ -224,7 +238,7 @@ def upgrade() -> None:
         "recordings",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
-        sa.Column("object_key", sa.String(), nullable=False),
+        sa.Column("object_key", sa.String(), nullable=True),
         sa.Column("metadata_key", sa.String(), nullable=False),
         sa.Column("original_filename", sa.String(), nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),

@@ -15,8 +15,9 @@ GUARD = """
 create function job_guard() returns trigger language plpgsql as $$
 begin
   if tg_op = 'INSERT' then
-    insert into job_events (job_id, to_state, epoch, attempt, crash_count)
-      values (new.id, new.state, new.lease_epoch, new.attempt, new.crash_count);
+    insert into job_events (job_id, kind, to_state, epoch, attempt, crash_count)
+      values (new.id, new.kind, new.state, new.lease_epoch, new.attempt,
+              new.crash_count);
     return new;
   end if;
   new.updated_at := clock_timestamp();
@@ -36,9 +37,9 @@ begin
              and new.replay_count = old.replay_count + 1)) then
       raise exception 'illegal job transition % -> %', old.state, new.state;
     end if;
-    insert into job_events (job_id, from_state, to_state, epoch, attempt,
+    insert into job_events (job_id, kind, from_state, to_state, epoch, attempt,
                             crash_count, prev_expires_at, reason)
-      values (new.id, old.state, new.state, new.lease_epoch, new.attempt,
+      values (new.id, new.kind, old.state, new.state, new.lease_epoch, new.attempt,
               new.crash_count, old.lease_expires_at, new.error_code);
   end if;
   return new;

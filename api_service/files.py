@@ -1,0 +1,48 @@
+"""Stored files on their way out: whole, in ranges, or not at all if known."""
+
+from datetime import datetime
+from typing import Any, BinaryIO
+
+from flask import Response, request, send_file
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
+
+from api_service.context import deps
+from common.errors import NotFound
+
+
+def send(
+    key: str,
+    *,
+    missing: str,
+    size_bytes: int,
+    etag: str,
+    last_modified: datetime,
+    **options: Any,  # noqa: ANN401 - those of send_file
+) -> Response:
+    """Return the answer that sends a stored object, or the range asked for.
+
+    Args:
+        key: where the object lies.
+        missing: what to say when it does not.
+        size_bytes: its length; without one no range could be served.
+        etag: changes whenever the object does.
+        last_modified: when it was written.
+        options: name and type, as ``flask.send_file`` takes them.
+
+    Raises:
+        NotFound: with ``missing``.
+    """
+    try:
+        stream: BinaryIO = deps().storage.read(key)
+    except NotFound:
+        raise NotFound(missing) from None
+    response = send_file(stream, last_modified=last_modified, **options)
+    response.set_etag(etag)
+    response.content_length = size_bytes
+    try:
+        return response.make_conditional(
+            request.environ, accept_ranges=True, complete_length=size_bytes
+        )
+    except RequestedRangeNotSatisfiable:
+        stream.close()
+        raise

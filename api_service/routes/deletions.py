@@ -1,0 +1,193 @@
+"""Deleting lectures and courses, and the evidence of it."""
+
+from typing import Annotated, Any
+
+from flask import Blueprint, g, request
+from flask.typing import ResponseReturnValue
+from pydantic import BaseModel, Field
+from sqlalchemy import func, select
+
+from api_service import views
+from api_service.context import deps, query
+from api_service.openapi import describes
+from api_service.paging import PageQuery, Pagination, pagination
+from common import deletions
+from common.deletions import Order
+from common.errors import BadRequest, NotFound
+from common.models import Course, DeletionEvent, Lecture
+
+bp = Blueprint("deletions", __name__)
+
+_ENTITIES = ("lecture", "course")
+_ACTOR_CHARACTERS = 200
+
+
+class DeleteQuery(BaseModel):
+    """Whether the stored files go as well."""
+
+    purge_storage: bool = True
+
+
+class Counts(BaseModel):
+    """What went with a lecture."""
+
+    artifacts: int
+    exports: int
+    jobs: int
+    lectures: int
+    threadsUpdated: int
+    storagePaths: int
+    metadataRemoved: bool
+
+
+class LectureDeleted(BaseModel):
+    """A lecture is gone."""
+
+    lectureId: str
+    deleted: Counts
+    auditEventId: str
+
+
+class CourseDeleted(BaseModel):
+    """A course and all its lectures are gone."""
+
+    courseId: str
+    courseDeleted: bool
+    lecturesDeleted: int
+    lectureDeletions: list[LectureDeleted]
+    auditEventId: str
+
+
+class AuditQuery(PageQuery):
+    """Filters of the evidence."""
+
+    entity_type: str | None = None
+    entity_id: str | None = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 100
+
+
+class AuditEvent(BaseModel):
+    """One deletion."""
+
+    id: str
+    entity_type: str
+    entity_id: str
+    actor: str
+    request_id: str | None
+    purge_storage: bool
+    result: dict[str, Any]
+    created_at: str
+
+
+class AuditFilters(BaseModel):
+    """The filters that were applied."""
+
+    entityType: str | None
+    entityId: str | None
+
+
+class Audit(BaseModel):
+    """A page of the evidence."""
+
+    events: list[AuditEvent]
+    filters: AuditFilters
+    pagination: Pagination
+
+
+@bp.delete("/lectures/<lecture_id>")
+@describes(query=DeleteQuery, gives=LectureDeleted, errors=(404,))
+def delete_lecture(lecture_id: str) -> ResponseReturnValue:
+    """Delete a lecture with its jobs, study material and, unless kept, its files.
+
+    Rows go at once; files are removed by a clean-up that is sure to happen.
+    """
+    order = _order()
+    with deps().db.begin() as session:
+        lecture = session.get(Lecture, lecture_id, with_for_update=True)
+        if lecture is None:
+            raise NotFound("Lecture not found.")
+        shown = deletions.delete_lecture(session, lecture, order).shown()
+        event = deletions.record(session, "lecture", lecture_id, order, shown)
+    return {"lectureId": lecture_id, "deleted": shown, "auditEventId": event}
+
+
+@bp.delete("/courses/<course_id>")
+@describes(query=DeleteQuery, gives=CourseDeleted, errors=(404,))
+def delete_course(course_id: str) -> ResponseReturnValue:
+    """Delete a course with all its lectures, in one transaction."""
+    order = _order()
+    gone: list[dict[str, Any]] = []
+    with deps().db.begin() as session:
+        course = session.get(Course, course_id, with_for_update=True)
+        if course is None:
+            raise NotFound("Course not found.")
+        for lecture in deletions.lectures_of(session, course_id):
+            shown = deletions.delete_lecture(session, lecture, order).shown()
+            event = deletions.record(session, "lecture", lecture.id, order, shown)
+            gone.append(
+                {"lectureId": lecture.id, "deleted": shown, "auditEventId": event}
+            )
+        deletions.delete_course(session, course)
+        result: dict[str, object] = {"lecturesDeleted": len(gone)}
+        event = deletions.record(session, "course", course_id, order, result)
+    return {
+        "courseId": course_id,
+        "courseDeleted": True,
+        "lecturesDeleted": len(gone),
+        "lectureDeletions": gone,
+        "auditEventId": event,
+    }
+
+
+@bp.get("/ops/deletion-audit")
+@describes(query=AuditQuery, gives=Audit, errors=(400, 401, 403))
+def audit() -> ResponseReturnValue:
+    """List deletions, newest first."""
+    wanted = query(AuditQuery)
+    filters = []
+    if wanted.entity_type is not None:
+        if wanted.entity_type not in _ENTITIES:
+            raise BadRequest("entity_type must be one of: lecture, course.")
+        filters.append(DeletionEvent.entity_type == wanted.entity_type)
+    if wanted.entity_id is not None:
+        filters.append(DeletionEvent.entity_id == wanted.entity_id)
+    rows = (
+        select(DeletionEvent)
+        .where(*filters)
+        .order_by(DeletionEvent.created_at.desc(), DeletionEvent.id.desc())
+        .limit(wanted.limit)
+        .offset(wanted.offset)
+    )
+    with deps().db.begin() as session:
+        found = session.scalars(rows).all()
+        count = select(func.count(DeletionEvent.id)).where(*filters)
+        total = session.scalar(count) or 0
+    return {
+        "events": [_shown(event) for event in found],
+        "filters": {"entityType": wanted.entity_type, "entityId": wanted.entity_id},
+        "pagination": pagination(wanted, count=len(found), total=total),
+    }
+
+
+def _order() -> Order:
+    """Return who asks. The name is the client's claim; the request id is ours."""
+    claimed = request.headers.get("x-actor-id", "").strip()[:_ACTOR_CHARACTERS]
+    bearer = "bearer-token" if request.headers.get("Authorization") else "anonymous"
+    return Order(
+        actor=claimed or bearer,
+        request_id=g.get("request_id"),
+        purge_storage=query(DeleteQuery).purge_storage,
+    )
+
+
+def _shown(event: DeletionEvent) -> dict[str, Any]:
+    return {
+        "id": str(event.id),
+        "entity_type": event.entity_type,
+        "entity_id": event.entity_id,
+        "actor": event.actor,
+        "request_id": event.request_id,
+        "purge_storage": event.purge_storage,
+        "result": event.result,
+        "created_at": views.timestamp(event.created_at),
+    }

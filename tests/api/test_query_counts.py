@@ -1,0 +1,111 @@
+"""How many statements each route costs: exactly, and whatever the number of rows."""
+
+import io
+
+import pytest
+
+from tests import factories
+from tests.conftest import spoken_wav
+from tests.factories import minute
+
+NOWHERE = "00000000-0000-0000-0000-000000000000"
+
+# A new route gets a row. Requests that ask for work also write the job and its promise
+# (1), take, keep the promise (2), and read the job's state (1).
+COSTS = [
+    ("GET", "/health", 0),
+    ("GET", "/health/live", 0),
+    ("GET", "/health/ready", 1),
+    ("GET", "/presets", 0),
+    ("GET", "/presets/exam-mode", 0),
+    ("GET", "/openapi.json", 0),
+    ("GET", "/docs", 0),
+    ("GET", "/lectures", 2),
+    ("GET", "/lectures?course_id=c1&status=uploaded&preset_id=exam&limit=5", 2),
+    ("GET", "/lectures/l0", 1),
+    ("GET", "/lectures/l0/progress", 2),
+    ("GET", "/lectures/l0/summary", 3),
+    ("GET", "/lectures/l0/jobs", 3),
+    ("GET", "/lectures/l0/artifacts", 4),
+    ("GET", "/lectures/l0/transcript", 2),
+    ("GET", "/lectures/l0/media", 1),
+    ("GET", f"/jobs/{NOWHERE}", 1),
+    ("GET", "/exports/l0/pdf", 1),
+    ("POST", "/lectures/l1/transcribe", 5),
+    ("POST", "/lectures/l1/generate", 5),
+    ("POST", "/lectures/l1/export", 5),
+]
+
+
+def fill(db, deps, size):
+    """Make so many lectures, and so many jobs and files of the first one."""
+    for number in range(size):
+        lecture = factories.lecture(db, f"l{number}", created_at=minute(number))
+        for kind in factories.QUEUES:
+            factories.job(
+                db, "l0", kind=kind, state="failed", created_at=minute(number)
+            )
+        factories.artifact(db, "l0", f"type-{number}")
+        factories.export(db, "l0", f"format-{number}")
+        if number == 0:
+            factories.transcript(db, deps.storage, lecture, "One.")
+            factories.media(deps.storage, lecture)
+
+
+def cost(api, statements, method, path):
+    statements.clear()
+    reply = api.open(path, method=method, json={} if method == "POST" else None)
+    assert reply.status_code in (200, 404), reply.text
+    return len(statements)
+
+
+@pytest.mark.parametrize(("method", "path", "expected"), COSTS)
+def test_a_request_costs_these_statements(
+    api, db, deps, statements, method, path, expected
+):
+    fill(db, deps, 2)
+    assert cost(api, statements, method, path) == expected, statements
+
+
+def test_no_read_costs_more_when_there_are_more_rows(api, db, deps, statements):
+    fill(db, deps, 25)
+    reads = [row for row in COSTS if row[0] == "GET"]
+    found = [(m, path, cost(api, statements, m, path)) for m, path, _ in reads]
+    assert found == reads
+
+
+def test_every_route_has_a_row(api):
+    adapter = api.application.url_map.bind("localhost")
+    measured = {
+        adapter.match(path.partition("?")[0], method=method)[0]
+        for method, path, _ in COSTS
+    }
+    assert set(api.application.view_functions) - measured == {
+        "documentation.asset",
+        "recordings.ingest",  # below
+    }
+
+
+@pytest.mark.parametrize(("auto_transcribe", "expected"), [("true", 11), ("false", 7)])
+def test_an_upload_costs_these_statements(
+    ingest, statements, auto_transcribe, expected
+):
+    statements.clear()
+    ingest(auto_transcribe=auto_transcribe)
+    assert len(statements) == expected, statements
+
+
+def test_replacing_a_recording_costs_these_statements(ingest, statements):
+    ingest()
+    statements.clear()
+    ingest()
+    assert len(statements) == 16, statements
+
+
+def test_an_upload_that_is_refused_costs_none(api, statements):
+    form = {"course_id": "c1", "lecture_id": "l1", "preset_id": "exam", "title": "T"}
+    for content, status in ((b"no sound", 422), (spoken_wav(), 400)):
+        form["audio"] = (io.BytesIO(content), "talk.wav")
+        assert api.post("/lectures/ingest", data=form).status_code == status
+        form |= {"lecture_id": "../l1"}
+    assert statements == []
