@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Any, BinaryIO
 
-from flask import Response, request, send_file
+from flask import request, send_file
+from werkzeug import Response
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
 from api_service.context import deps

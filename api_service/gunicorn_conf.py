@@ -1,6 +1,9 @@
 """How gunicorn runs the API: few processes, many threads, because requests wait."""
 
 import os
+from typing import Any
+
+from common import settings
 
 _HOST = os.environ.get("PEGASUS_BIND", "127.0.0.1")
 bind = f"{_HOST}:{os.environ.get('PORT', '8080')}"
@@ -13,3 +16,8 @@ keepalive = 5
 control_socket_disable = True
 errorlog = "-"
 loglevel = "warning"
+
+
+def on_starting(_master: Any) -> None:  # noqa: ANN401 - gunicorn's own type
+    """End at once when a setting is wrong; a worker that does is started for ever."""
+    settings.load("api")

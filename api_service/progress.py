@@ -34,7 +34,7 @@ def _stage(job: Job | None) -> dict[str, Any]:
 
 def _percent(job: Job) -> int:
     """Return how much is done; of a job that waits for its pieces, those that are."""
-    pieces = job.checkpoint.get("fanned_out")
+    pieces = int(job.checkpoint.get("fanned_out") or 0)
     if job.state not in LIVE_STATES or not pieces:
         return job.progress
     done = pieces - job.pending_children

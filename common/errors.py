@@ -6,7 +6,8 @@ AppError                       500
 ├── Conflict                   409  the resource is in the wrong state
 ├── TooLarge                   413  more bytes than allowed
 ├── InvalidInput               422  well formed, but not acceptable
-│   └── UnreadableMedia        422  not a recording that can be decoded
+│   ├── UnreadableMedia        422  not a recording that can be decoded
+│   └── UnreadableDocument     422  not a PDF that can be read
 ├── Unavailable                503  a part of Pegasus is down for now; try again
 └── ProviderError              502  an outside service refused; do not try again
     ├── ProviderAuthError      502  the key or the permission is wrong
@@ -78,6 +79,16 @@ class UnreadableMedia(InvalidInput):
     """
 
     code = "media_unreadable"
+
+
+class UnreadableDocument(InvalidInput):
+    """The file is not a PDF that can be read.
+
+    Codes: ``document_unreadable``, ``document_encrypted``, ``document_empty``,
+    ``document_too_long``, ``document_no_text``.
+    """
+
+    code = "document_unreadable"
 
 
 class Unavailable(AppError):

@@ -113,6 +113,7 @@ class _Index:
             start_ms=self.segments[first.segment].start_ms,
             end_ms=self.segments[last.segment].end_ms,
             quote=self._said(first, last),
+            page=self.segments[first.segment].page,
         )
 
     def _said(self, first: _Spoken, last: _Spoken) -> str:

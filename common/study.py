@@ -41,7 +41,7 @@ class _Strict(BaseModel):
 
 
 class Citation(_Strict):
-    """Words of the transcript, and where they are spoken.
+    """Words of the transcript, and where they are: times, or the page of a document.
 
     In a draft the times are 0: only the server may claim when something was said.
     """
@@ -49,6 +49,7 @@ class Citation(_Strict):
     start_ms: Annotated[int, Field(ge=0)] = 0
     end_ms: Annotated[int, Field(ge=0)] = 0
     quote: Text
+    page: Annotated[int, Field(ge=1)] | None = None
 
 
 class Item(_Strict):

@@ -141,7 +141,7 @@ def export(db, lecture_id="l1", export_type="markdown", **fields):
     values = {
         "lecture_id": lecture_id,
         "export_type": export_type,
-        "object_key": f"exports/{lecture_id}/run.1/{lecture_id}.md",
+        "object_key": f"exports/{lecture_id}/run.1/{export_type}",
         "size_bytes": 4,
         "job_id": uuid4(),
     }
@@ -155,11 +155,26 @@ def job(db, lecture_id="l1", kind="transcription", state="queued", **fields):
         "kind": kind,
         "subject": lecture_subject(lecture_id),
         "queue": QUEUES[kind],
-        "payload": {"lecture_id": lecture_id},
+        "payload": _payload(db, lecture_id, kind),
         "state": state,
         **_state(state),
     }
     return save(db, Job(**{**values, **fields}))
+
+
+def _payload(db, lecture_id, kind):
+    if kind == "export":
+        return {"lecture_id": lecture_id}
+    if kind == "generation":
+        return {"lecture_id": lecture_id, "provider": "extractive"}
+    with db.begin() as session:
+        found = session.get(Lecture, lecture_id)
+    return {
+        "lecture_id": lecture_id,
+        "recording_id": str(found.recording_id if found else uuid4()),
+        "provider": "pocketsphinx",
+        "language": "en-US",
+    }
 
 
 def _state(state):

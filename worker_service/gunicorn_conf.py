@@ -6,6 +6,8 @@ import signal
 from types import FrameType
 from typing import Any
 
+from common import settings
+
 _HOST = os.environ.get("PEGASUS_BIND", "127.0.0.1")
 bind = f"{_HOST}:{os.environ.get('PORT', '8081')}"
 worker_class = "gthread"
@@ -17,6 +19,11 @@ keepalive = 5
 control_socket_disable = True
 errorlog = "-"
 loglevel = "warning"
+
+
+def on_starting(_master: Any) -> None:  # noqa: ANN401 - gunicorn's own type
+    """End at once when a setting is wrong; a worker that does is started for ever."""
+    settings.load("worker")
 
 
 def post_worker_init(_worker: Any) -> None:  # noqa: ANN401 - gunicorn's own type

@@ -136,6 +136,8 @@ def _segment(segment: Segment) -> dict[str, Any]:
     }
     if segment.confidence is not None:
         document["confidence"] = round(segment.confidence, 3)
+    if segment.page is not None:
+        document["page"] = segment.page
     if segment.flags:
         document["flags"] = list(segment.flags)
     return document

@@ -20,6 +20,7 @@ from api_service.context import deps, form
 from api_service.openapi import describes
 from api_service.routes.schemas import Name
 from common import jobs, object_keys, objects
+from common.documents.check import check as check_document
 from common.errors import BadRequest, UnreadableMedia
 from common.ids import client_id, new_id
 from common.jobs import Transcription
@@ -79,6 +80,7 @@ class Upload:
     fields: IngestForm
     preset_id: str
     provider: str
+    kind: Literal["audio", "pdf"]
     filename: str
     recording_id: UUID
     received_at: datetime
@@ -86,9 +88,8 @@ class Upload:
     @property
     def audio_key(self) -> str:
         """Where the bytes go."""
-        return object_keys.recording(
-            self.fields.lecture_id, self.recording_id, self.filename
-        )
+        name = "document.pdf" if self.kind == "pdf" else self.filename
+        return object_keys.recording(self.fields.lecture_id, self.recording_id, name)
 
     @property
     def metadata_key(self) -> str:
@@ -139,7 +140,6 @@ def _fields() -> IngestForm:
 
 def _fingerprint(fields: IngestForm, file: FileStorage) -> dict[str, object]:
     """Return what makes two uploads the same request; the bytes are not part of it."""
-    pdf = incoming.is_pdf(file.filename or "", file.content_type or "")
     return {
         "course_id": fields.course_id,
         "lecture_id": fields.lecture_id,
@@ -149,7 +149,7 @@ def _fingerprint(fields: IngestForm, file: FileStorage) -> dict[str, object]:
         "source_type": fields.source_type,
         "lecture_mode": fields.lecture_mode or "",
         "audio_filename": file.filename,
-        "file_type": "pdf" if pdf else "audio",
+        "file_type": _kind(file),
     }
 
 
@@ -170,7 +170,7 @@ def _answer(upload: Upload) -> dict[str, Any]:
         "metadataPath": deps().storage.uri(upload.metadata_key),
         "audioPath": deps().storage.uri(upload.audio_key),
         "lectureMode": upload.fields.lecture_mode,
-        "fileType": "audio",
+        "fileType": upload.kind,
     }
 
 
@@ -182,11 +182,12 @@ def _checked(fields: IngestForm, file: FileStorage) -> tuple[Upload, BinaryIO]:
     if preset is None:
         raise BadRequest("Invalid preset_id.", code="invalid_preset")
     provider = speech.accept(deps().settings, fields.transcribe_provider)
-    stream = _decodable(file)
+    stream = _readable(file)
     return Upload(
         fields=fields,
         preset_id=preset.id,
         provider=provider,
+        kind=_kind(file),
         filename=file.filename or "",
         recording_id=new_id(),
         received_at=datetime.now(UTC),
@@ -208,21 +209,26 @@ def _file(fields: IngestForm) -> FileStorage:
     return file
 
 
-def _decodable(file: FileStorage) -> BinaryIO:
-    """Return the upload's bytes if they are a recording.
+def _kind(file: FileStorage) -> Literal["audio", "pdf"]:
+    pdf = incoming.is_pdf(file.filename or "", file.content_type or "")
+    return "pdf" if pdf else "audio"
+
+
+def _readable(file: FileStorage) -> BinaryIO:
+    """Return the upload's bytes if they are a recording or a document.
 
     Raises:
-        UnreadableMedia: they are not.
+        UnreadableMedia: they are no recording.
+        UnreadableDocument: they are no PDF with text.
     """
-    if incoming.is_pdf(file.filename or "", file.content_type or ""):
-        raise UnreadableMedia(
-            "PDF documents are not supported yet.", code="media_unsupported"
-        )
     stream = cast("BinaryIO", file.stream)
     stream.flush()
     if not incoming.size_bytes(stream):
         raise UnreadableMedia("The file is empty.", code="media_empty")
-    check_open(stream)
+    if _kind(file) == "pdf":
+        check_document(stream)
+    else:
+        check_open(stream)
     stream.seek(0)
     return stream
 
@@ -242,7 +248,7 @@ def _metadata(upload: Upload, stored: StoredObject) -> dict[str, Any]:
             "originalFilename": upload.filename,
             "storagePath": deps().storage.uri(upload.audio_key),
             "sizeBytes": stored.size_bytes,
-            "fileType": "audio",
+            "fileType": upload.kind,
         },
         "status": LectureStatus.UPLOADED,
         "artifacts": [],
@@ -257,7 +263,7 @@ def _save(session: Session, upload: Upload, stored: StoredObject) -> None:
     session.add(
         Recording(
             id=upload.recording_id,
-            kind="audio",
+            kind=upload.kind,
             object_key=stored.key,
             metadata_key=upload.metadata_key,
             original_filename=upload.filename,

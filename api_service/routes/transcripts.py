@@ -37,13 +37,14 @@ class TranscriptQuery(BaseModel):
 
 
 class SegmentOut(BaseModel):
-    """One sentence and when it is said."""
+    """One sentence and when it is said, or on which page of a document it stands."""
 
     startSec: float
     endSec: float
     text: str
     confidence: float | None = None
     flags: list[str] | None = None
+    page: int | None = None
 
 
 class GapOut(BaseModel):

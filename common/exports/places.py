@@ -28,32 +28,19 @@ def clock(ms: int) -> str:
 
 
 def places(item: Item, pack: StudyPack) -> tuple[Place, ...]:
-    """Return where ``item`` is said, each place once, in the order of its citations.
-
-    A citation of a document is looked up page by page; one that is on no page is left
-    out.
-    """
-    found = (_place(citation, pack) for citation in item.citations or ())
-    by_label = {place.label: place for place in reversed([p for p in found if p])}
+    """Return where ``item`` is said, each place once, in the order of its citations."""
+    found = [_place(citation, pack) for citation in item.citations or ()]
+    by_label = {place.label: place for place in reversed(found)}
     return tuple(reversed(by_label.values()))
 
 
-def _place(citation: Citation, pack: StudyPack) -> Place | None:
+def _place(citation: Citation, pack: StudyPack) -> Place:
     quote = clean(citation.quote)
-    if not any(segment.page for segment in pack.segments):
-        start_s = citation.start_ms // 1000
-        return Place(clock(citation.start_ms), quote, _link(pack, f"t={start_s}"))
-    page = _page(quote, pack)
-    return Place(f"p. {page}", quote, _link(pack, f"page={page}")) if page else None
-
-
-def _page(quote: str, pack: StudyPack) -> int | None:
-    wanted = _folded(quote)
-    return next((s.page for s in pack.segments if wanted in _folded(s.text)), None)
-
-
-def _folded(text: str) -> str:
-    return clean(text).casefold()
+    if citation.page is not None:
+        page = citation.page
+        return Place(f"p. {page}", quote, _link(pack, f"page={page}"))
+    start_s = citation.start_ms // 1000
+    return Place(clock(citation.start_ms), quote, _link(pack, f"t={start_s}"))
 
 
 def _link(pack: StudyPack, fragment: str) -> str | None:

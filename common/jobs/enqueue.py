@@ -108,10 +108,17 @@ def enqueue(
     while True:
         job_id = new_id()
         if session.execute(_INSERT, values | {"id": job_id}).first():
+            log.info("job.created", extra=_about(job_id, payload))
             return job_id, True
         # The job that was in the way may have ended since: then try again.
         if live := session.execute(_LIVE, {"dedupe_key": key}).scalar():
             return live, False
+
+
+def _about(job_id: UUID, payload: Payload) -> dict[str, object]:
+    about = {"job_id": str(job_id), "job_type": payload.kind, "status": "queued"}
+    lecture_id = getattr(payload, "lecture_id", None)
+    return about | ({"lecture_id": lecture_id} if lecture_id else {})
 
 
 def drain(
@@ -136,6 +143,7 @@ def drain(
             log.warning("job.dispatch_failed", extra={"job_id": str(task.job_id)})
             error = str(exc)[:500]
             break
+        log.info("job.dispatch", extra={"job_id": str(task.job_id)})
         sent.append(outbox_id)
     unsent = [outbox_id for outbox_id in promises if outbox_id not in sent]
     with db.begin() as session:

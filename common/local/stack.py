@@ -265,7 +265,7 @@ def _require_free(place: Place) -> None:
                 held.enter_context(socket.create_server((_HOST, port)))
             except OSError as exc:
                 raise StackCannotStart(
-                    f"Port {port} cannot be used ({exc.strerror})."
+                    f"Port {port} cannot be used ({os.strerror(exc.errno or 0)})."
                     f" Stop what uses it, or set {name} to another."
                 ) from exc
 

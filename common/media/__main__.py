@@ -5,24 +5,19 @@ It imports little, because an upload waits for it.
 
 import json
 import os
-import resource
 import sys
-from contextlib import suppress
 from typing import BinaryIO
 
-_LIMITS = {
-    "RLIMIT_AS": 1 << 30,  # bytes; ordinary files need 0.15 GB
-    "RLIMIT_CPU": 15,  # seconds; ordinary files need 0.2
-    "RLIMIT_FSIZE": 0,  # nothing is written to files
-    "RLIMIT_NOFILE": 64,  # libraries, while they are loaded
-    "RLIMIT_CORE": 0,
-}
+from common import sandbox
+
+_MEMORY_BYTES = 1 << 30  # ordinary files need 0.15 GB of address space
+_CPU_SECONDS = 15  # ordinary files need 0.2
 _FIRST_BYTES = 30 * 16_000 * 2  # 30 s
 
 
 def main() -> None:
     """Answer for the file on standard input, and end."""
-    _limit()
+    sandbox.limit(memory_bytes=_MEMORY_BYTES, cpu_seconds=_CPU_SECONDS)
     sys.stdout.write(answer(sys.stdin.buffer) + "\n")
     sys.stdout.flush()
     os._exit(0)  # decoders of a broken file need not be taken apart in order
@@ -38,12 +33,6 @@ def answer(file: BinaryIO) -> str:
     except UnreadableMedia as exc:
         result = {"code": exc.code, "message": str(exc)}
     return json.dumps({"result": result})
-
-
-def _limit() -> None:
-    for name, most in _LIMITS.items():
-        with suppress(ValueError, OSError):  # macOS refuses some of them
-            resource.setrlimit(getattr(resource, name), (most, most))
 
 
 def _examined(file: BinaryIO) -> dict[str, object]:

@@ -79,7 +79,9 @@ def _processes(stack: Stack) -> int:
 
 
 def _print_rates(stack: Stack, lectures: list[str], seconds: float) -> None:
-    print(f"{'GET':<26}{'upstream/s':>11}{'now/s':>8}{'times':>7}{'p50 ms':>8}{'p95':>7}")
+    print(
+        f"{'GET':<26}{'upstream/s':>11}{'now/s':>8}{'times':>7}{'p50 ms':>8}{'p95':>7}"
+    )
     for route in ROUTES:
         paths = sorted({route.path.format(id_) for id_ in lectures})
         found = measure(Load(stack.place.url, paths, seconds))

@@ -7,8 +7,7 @@ import pytest
 from common.exports import anki, markdown
 from common.exports.lines import clean, columns, wrap
 from common.exports.places import clock, places
-from common.study import Card, Section
-from common.transcript import Segment
+from common.study import Card, Citation, Section
 from tests.common import pack as packs
 
 
@@ -96,13 +95,9 @@ def test_text_cannot_become_markup(text, shown):
 
 
 def test_a_page_of_a_document_is_cited_by_its_number():
-    segments = (
-        Segment(0, 0, "First page.", page=1),
-        Segment(0, 0, "It says so.", page=2),
-    )
-    pack = packs.study_pack(segments=segments, total_ms=0, heard_ms=0)
-    section = Section(title="S", bullets=["b"], citations=packs.cite(0, "it SAYS so"))
-    [place] = places(section, pack)
+    pack = packs.study_pack(total_ms=0, heard_ms=0)
+    cited = [Citation(quote="It says so", page=2)]
+    [place] = places(Section(title="S", bullets=["b"], citations=cited), pack)
     assert (place.label, place.url) == ("p. 2", packs.MEDIA_URL + "#page=2")
 
 

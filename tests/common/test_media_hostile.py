@@ -13,8 +13,8 @@ import numpy as np
 import psutil
 import pytest
 
+from common import sandbox
 from common.errors import UnreadableMedia
-from common.media import check as check_module
 from common.media.__main__ import answer
 from common.media.check import check
 from common.media.container import decode
@@ -209,7 +209,7 @@ def child_code(tmp_path, monkeypatch):
         package = tmp_path / "other" / "common" / "media"
         package.mkdir(parents=True)
         (package / "__main__.py").write_text(code)
-        monkeypatch.setattr(check_module, "_ROOT", str(tmp_path / "other"))
+        monkeypatch.setattr(sandbox, "_ROOT", str(tmp_path / "other"))
         return media_samples.tone(tmp_path / "good.wav", 1.0)
 
     return use
@@ -280,7 +280,11 @@ def test_the_child_is_given_no_secrets(child_code, monkeypatch, tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="macOS has no such limit")
 def test_the_memory_of_the_child_is_limited():
-    code = "from common.media.__main__ import _limit; _limit(); bytearray(2 << 30)"
+    code = (
+        "from common import sandbox\n"
+        "sandbox.limit(memory_bytes=1 << 30, cpu_seconds=15)\n"
+        "bytearray(2 << 30)"
+    )
     command = [sys.executable, "-c", code]
     ended = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
     assert b"MemoryError" in ended.stderr

@@ -120,6 +120,10 @@ class Pegasus:
         with self._engine.connect() as connection:
             return connection.execute(text(sql), values).all()
 
+    def logged(self, name: str) -> str:
+        """Return what a service has written to its log."""
+        return Path(self.stack.service(name).log.name).read_text()
+
     def broken_histories(self) -> list:
         """Return the steps of jobs that the protocol does not allow."""
         return self.rows(_BROKEN)

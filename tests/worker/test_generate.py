@@ -11,7 +11,6 @@ from common.models import Artifact, DoomedObject, Job, Lecture, UsageEntry
 from common.providers.llm import Reply
 from common.providers.llm.extractive import ExtractiveModel
 from common.study import ARTIFACT_TYPES
-from common.transcript import Engine
 from common.usage import Usage
 from tests import invariants
 from tests.media_samples import wav_bytes
@@ -121,8 +120,6 @@ def test_a_model_that_is_away_is_asked_again(transcribed, generate, db, llm, err
 class PayingModel:
     """A model that asks in two steps, and whose connection breaks between them."""
 
-    engine = Engine("fake", "fake-llm")
-
     def __init__(self):
         self.paid = []
         self.breaks = [ProviderUnavailable()]
@@ -139,11 +136,9 @@ class PayingModel:
         return Reply({"step": step}, Usage("fake", "fake-llm", input_tokens=10))
 
 
-def test_a_step_that_was_paid_for_is_not_paid_for_again(
-    transcribed, generate, db, deps, monkeypatch
-):
+def test_a_step_that_was_paid_for_is_not_paid_for_again(transcribed, generate, db, llm):
     model = PayingModel()
-    monkeypatch.setattr(type(deps), "llm", lambda *_: model)
+    llm.study = model.study
 
     found = job(db, generate())
 

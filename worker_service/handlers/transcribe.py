@@ -1,6 +1,7 @@
 """Turn a lecture's recording into a transcript: plan, recognise, assemble."""
 
 from datetime import UTC, datetime
+from importlib.metadata import version
 from io import BytesIO
 from typing import Any
 
@@ -8,11 +9,14 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from common import jobs, object_keys, objects
+from common.documents.check import pages as read_document
+from common.documents.passages import segments
 from common.errors import NotFound, ProviderError
 from common.jobs import Transcription, TranscriptionChunk
 from common.media.chunks import Cutter, Piece
 from common.media.container import decode
 from common.models import Job, JobState, Lecture, LectureStatus, Recording
+from common.transcript import Engine, Transcript
 from worker_service.handlers import transcribe_chunk
 from worker_service.transcripts import assemble, publish
 from worker_service.work import Work
@@ -29,7 +33,11 @@ def run(work: Work[Transcription]) -> None:
     """
     plan = work.lease.checkpoint.get("plan")
     if plan is None:
-        plan = _plan(work)
+        recording = _start(work)
+        if recording.kind == "pdf":
+            _read(work, recording)
+            return
+        plan = _plan(work, recording)
         work.save({"plan": plan}, progress=_PLANNED)
     pieces = [_piece(work, plan, number) for number in range(len(plan["pieces"]))]
     if len(pieces) > 1 and not work.lease.checkpoint.get("fanned_out"):
@@ -53,31 +61,44 @@ def failed(session: Session, payload: Transcription) -> None:
     )
 
 
-def _plan(work: Work[Transcription]) -> dict[str, Any]:
+def _read(work: Work[Transcription], recording: Recording) -> None:
+    """Take a document's own text as its transcript: pages instead of times."""
+    with work.deps.storage.read(recording.object_key or "") as source:
+        found = read_document(source)
+    transcript = Transcript(
+        segments=segments(found),
+        language=work.payload.language,
+        engine=Engine("pypdf", version("pypdf")),
+        total_ms=0,
+        heard_ms=0,
+    )
+    publish(work, {"created_at": _now(), "pieces": []}, transcript)
+
+
+def _plan(work: Work[Transcription], recording: Recording) -> dict[str, Any]:
     """Cut the recording and store the pieces; return where each one lies.
 
     Returns:
         ``total_samples``, ``created_at`` and ``pieces``: lists of
         start sample, end sample, SHA-256 of the samples.
     """
-    object_key = _start(work)
     limits = work.deps.speech(work.payload.provider, work.payload.model).limits
     cutter = Cutter(max_ms=limits.max_chunk_ms, max_bytes=limits.max_bytes)
     pieces = []
-    with work.deps.storage.read(object_key) as source:
+    with work.deps.storage.read(recording.object_key or "") as source:
         for number, piece in enumerate(cutter.pieces(decode(source))):
             work.pulse.check()
             _store(work, number, piece)
             pieces.append([piece.start_sample, piece.end_sample, piece.sha256])
     return {
         "total_samples": cutter.total_samples,
-        "created_at": datetime.now(UTC).isoformat(),
+        "created_at": _now(),
         "pieces": pieces,
     }
 
 
-def _start(work: Work[Transcription]) -> str:
-    """Show that work has begun; return where the recording lies."""
+def _start(work: Work[Transcription]) -> Recording:
+    """Show that work has begun; return the recording, which still has its file."""
     with work.deps.db.begin() as session:
         found = session.execute(
             update(Lecture)
@@ -93,7 +114,11 @@ def _start(work: Work[Transcription]) -> str:
         recording = session.get_one(Recording, work.payload.recording_id)
     if recording.object_key is None:
         raise NotFound("Neither PDF nor audio file found for lecture.")
-    return recording.object_key
+    return recording
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
 
 
 def _store(work: Work[Transcription], number: int, piece: Piece) -> None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 _KEPT = ("type", "enum", "const", "$ref")
 
 # Only the server says when something was said; a model is not even asked.
-_SERVERS = frozenset({"start_ms", "end_ms"})
+_SERVERS = frozenset({"start_ms", "end_ms", "page"})
 
 
 @cache

@@ -22,15 +22,10 @@ class LocalStorage:
 
     def write(self, key: str, source: BinaryIO) -> StoredObject:  # noqa: D102
         target = self._path(key)
-        with self._temporary() as part:
+        with _writable(), self._temporary() as part:
             size, digest = _copy(source, part)
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                os.link(part, target)  # unlike a rename, never replaces
-            except FileExistsError:
+            if not _placed(part, target):
                 _same_or_conflict(target, digest, key)
-            except OSError as exc:
-                raise Unavailable(f"Storage cannot be written: {exc}.") from exc
         return StoredObject(key, size, digest)
 
     def read(self, key: str) -> BinaryIO:  # noqa: D102
@@ -88,16 +83,35 @@ def _copy(source: BinaryIO, part: Path) -> tuple[int, str]:
     """Copy in pieces; return size and SHA-256 of what is now safely on disk."""
     digest = sha256()
     size = 0
+    with part.open("wb") as target:
+        while piece := source.read(_PIECE_BYTES):
+            digest.update(piece)
+            size += target.write(piece)
+        target.flush()
+        os.fsync(target.fileno())
+    return size, digest.hexdigest()
+
+
+def _placed(part: Path, target: Path) -> bool:
+    """Give a whole file its name; False if there is an object of that name."""
+    while True:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(part, target)  # unlike a rename, never replaces
+        except FileExistsError:
+            return False
+        except FileNotFoundError:  # a deletion took the empty folder: make it again
+            continue
+        return True
+
+
+@contextmanager
+def _writable() -> Iterator[None]:
+    """Call a folder that takes no files an outage: full, read-only, not a folder."""
     try:
-        with part.open("wb") as target:
-            while piece := source.read(_PIECE_BYTES):
-                digest.update(piece)
-                size += target.write(piece)
-            target.flush()
-            os.fsync(target.fileno())
+        yield
     except OSError as exc:
         raise Unavailable(f"Storage cannot be written: {exc}.") from exc
-    return size, digest.hexdigest()
 
 
 def _same_or_conflict(target: Path, digest: str, key: str) -> None:

@@ -1,0 +1,1 @@
+"""Documents as recordings: their text, page by page."""
