@@ -20,7 +20,7 @@ from common.jobs import Busy, GiveBack, Lease, LeaseLost
 from common.models import JobState
 from worker_service.handlers import HANDLERS, after_failure, fail_rescued
 from worker_service.heartbeat import Cancelled, Draining, Heart
-from worker_service.work import Work
+from worker_service.work import Work, lock_lecture
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +87,7 @@ def _give_back(lease: Lease, exc: Exception, deps: Deps, heart: Heart) -> None:
     heart.count(bug=unexpected)
     try:
         with deps.db.begin() as session:
+            lock_lecture(session, lease.payload)
             state = jobs.give_back(session, lease, reason)
             if state == JobState.FAILED:
                 after_failure(session, lease.kind, lease.payload)

@@ -164,6 +164,27 @@ def test_a_promise_that_is_not_due_does_not_hold_up_those_that_are(committed_db)
     assert [task.job_id for task in sent] == [due]
 
 
+def test_what_is_due_is_in_the_first_batch(committed_db, queue):
+    late = owned(committed_db)
+    with committed_db.begin() as session:
+        session.execute(text("delete from job_outbox"))
+        jobs.give_back(session, late, jobs.GiveBack("later", delay_seconds=100))
+    due = add(committed_db)
+
+    assert jobs.drain(committed_db, queue.send, limit=1) == 1
+    assert [task.job_id for task in queue.take()] == [due]
+
+
+def test_a_sender_passes_by_what_another_is_taking(committed_db, queue):
+    first, second = add(committed_db), add(committed_db)
+    with committed_db.begin() as session:
+        lock = text("select 1 from job_outbox where job_id = :id for update")
+        session.execute(lock, {"id": first})
+        assert jobs.drain(committed_db, queue.send) == 1
+
+    assert [task.job_id for task in queue.take()] == [second]
+
+
 def test_a_job_that_ended_meanwhile_may_still_be_rung_for(committed_db, queue):
     lease = owned(committed_db)
     fail(committed_db, lease)

@@ -52,7 +52,7 @@ def survivors(processes: set[psutil.Process]) -> list[str]:
     return [repr(one) for one in processes if _runs(one)]
 
 
-def _runs(process: psutil.Process) -> bool:
+def _runs(process):
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -42,7 +43,7 @@ select job_id, from_state, to_state, epoch, reason from steps
 class Reply:
     status: int
     headers: dict[str, str]
-    document: dict
+    document: dict[str, Any]
 
 
 @dataclass
@@ -74,7 +75,7 @@ class Pegasus:
             reply = connection.getresponse()
             return Reply(reply.status, dict(reply.headers), json.load(reply))
 
-    def upload(self, folder: Path, *, pieces: int) -> str:
+    def upload(self, folder: Path, *, pieces: int):
         """Send a recording that is heard in so many pieces; its job follows."""
         file = folder / "talk.wav"
         write_talk(file, pieces)
@@ -88,17 +89,17 @@ class Pegasus:
             },
         )
 
-    def stage(self, name: str) -> dict:
+    def stage(self, name: str):
         path = f"/lectures/{self.lecture_id}/progress"
         return self.client.get(path)["stages"][name]
 
-    def ended(self, name: str) -> str:
+    def ended(self, name: str):
         """Wait until a stage has ended; return how."""
         ends = ("completed", "failed")
         wait_for(lambda: self.stage(name)["status"] in ends)
         return self.stage(name)["status"]
 
-    def saved(self) -> int:
+    def saved(self):
         """Return how many paid answers are in the ledger for this lecture."""
         [[count]] = self.rows(
             "select count(*) from usage_ledger u join jobs j on j.id = u.job_id"
@@ -108,7 +109,7 @@ class Pegasus:
         )
         return count
 
-    def transcripts(self) -> int:
+    def transcripts(self):
         [[count]] = self.rows(
             "select count(*) from transcripts t join lectures l using (recording_id)"
             " where l.id = :id",
@@ -116,15 +117,17 @@ class Pegasus:
         )
         return count
 
-    def rows(self, sql: str, **values: object) -> list:
+    def rows(self, sql: str, **values: object):
         with self._engine.connect() as connection:
             return connection.execute(text(sql), values).all()
 
-    def logged(self, name: str) -> str:
+    def logged(self, name: str):
         """Return what a service has written to its log."""
-        return Path(self.stack.service(name).log.name).read_text()
+        log = self.stack.service(name).log
+        assert log is not None
+        return Path(log.name).read_text()
 
-    def broken_histories(self) -> list:
+    def broken_histories(self):
         """Return the steps of jobs that the protocol does not allow."""
         return self.rows(_BROKEN)
 

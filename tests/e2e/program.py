@@ -25,7 +25,7 @@ class Program:
         self.home = home
         self._settings = {"PEGASUS_HOME": str(home), **settings}
         self._command = [sys.executable, "-m", module, *arguments]
-        self._below: set = set()
+        self._below: set[psutil.Process] = set()
         self._ended = threading.Event()
         # Files and not pipes: a full pipe would stop it.
         self._out = TemporaryFile()  # noqa: SIM115 - closed on leaving

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import BinaryIO
@@ -12,6 +12,7 @@ from common.errors import Conflict, NotFound, Unavailable
 from common.providers.storage import StoredObject
 
 _PIECE_BYTES = 1024 * 1024
+_PLACE_TRIES = 100  # each has to lose a race of microseconds
 
 
 class LocalStorage:
@@ -94,15 +95,15 @@ def _copy(source: BinaryIO, part: Path) -> tuple[int, str]:
 
 def _placed(part: Path, target: Path) -> bool:
     """Give a whole file its name; False if there is an object of that name."""
-    while True:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(part, target)  # unlike a rename, never replaces
-        except FileExistsError:
-            return False
-        except FileNotFoundError:  # a deletion took the empty folder: make it again
-            continue
-        return True
+    for _ in range(_PLACE_TRIES):
+        with suppress(FileNotFoundError):  # a deletion took the empty folder away
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(part, target)  # unlike a rename, never replaces
+            except FileExistsError:
+                return False
+            return True
+    raise FileNotFoundError(part)
 
 
 @contextmanager
