@@ -2,12 +2,15 @@
 
 import json
 import math
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar, cast
 
 from flask import current_app, request
 from pydantic import BaseModel, ValidationError
+from sqlalchemy.orm import Session
 
 from api_service.errors import InvalidRequest
+from common import db
 from common.deps import Deps
 
 M = TypeVar("M", bound=BaseModel)
@@ -18,6 +21,11 @@ _SMALL_BODY_BYTES = 1024 * 1024  # JSON bodies hold names and ids
 def deps() -> Deps:
     """Return what the app was built around."""
     return cast("Deps", current_app.extensions["deps"])
+
+
+def reading() -> AbstractContextManager[Session]:
+    """Open a session that only reads; see ``common.db.reading``."""
+    return db.reading(deps().db)
 
 
 def query(model: type[M]) -> M:

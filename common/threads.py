@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID, uuid5
 
-from sqlalchemy import Select, delete, select
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from common import concepts
 from common.concepts import INTRODUCED, SEEN_AGAIN, Contribution
 from common.ids import new_id
-from common.models import Course, Lecture, Thread, ThreadContribution
+from common.models import Lecture, Thread, ThreadContribution
 from common.study import Concept, ConceptUpdate, KnownThread
 
 # Ids follow from course and title, so that a replay gives the same ids.
@@ -92,7 +92,12 @@ def _of_course(course_id: str) -> Select[Thread]:
 
 
 def _lock(session: Session, course_id: str) -> None:
-    session.execute(select(Course.id).where(Course.id == course_id).with_for_update())
+    """Let one lecture of a course at a time touch its threads.
+
+    Not the course's row: an upload locks that before the lecture's, we after it.
+    """
+    name = func.hashtextextended(f"threads:{course_id}", 0)
+    session.execute(select(func.pg_advisory_xact_lock(name)))
 
 
 def _withdraw(session: Session, lecture_id: str) -> set[UUID]:

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from common import jobs, logs
 from common.deps import Deps
@@ -24,6 +24,7 @@ from worker_service.work import Work, lock_lecture
 
 log = logging.getLogger(__name__)
 
+_DATABASE_AWAY = (InterfaceError, OperationalError)
 _BUSY_DELAY_SECONDS = 10  # when a provider says "too many requests" and not how long
 
 
@@ -77,7 +78,8 @@ def _run(lease: Lease, deps: Deps, heart: Heart) -> None:
 
 def _give_back(lease: Lease, exc: Exception, deps: Deps, heart: Heart) -> None:
     reason = _reason(exc)
-    unexpected = not isinstance(exc, AppError | Draining | Cancelled)
+    expected = (AppError, Draining, Cancelled, *_DATABASE_AWAY)
+    unexpected = not isinstance(exc, expected)
     log.log(
         logging.ERROR if unexpected or reason.code == "provider_auth" else logging.INFO,
         "job.run.failed",
@@ -93,6 +95,8 @@ def _give_back(lease: Lease, exc: Exception, deps: Deps, heart: Heart) -> None:
                 after_failure(session, lease.kind, lease.payload)
     except LeaseLost:
         log.warning("job.lease_lost")
+    except _DATABASE_AWAY:
+        log.warning("job not given back: its lease will lapse")
     else:
         log.info("job.updated", extra={"status": state})
 
@@ -101,18 +105,23 @@ def _reason(exc: Exception) -> GiveBack:
     """Return what an exception means for its job. The only retry policy there is."""
     match exc:
         case Draining():
-            return GiveBack("shutdown", counted=False, delay_seconds=0)
+            reason = GiveBack("shutdown", counted=False, delay_seconds=0)
         case Cancelled():
-            return GiveBack("cancelled", "Cancelled.", counted=False, delay_seconds=0)
+            reason = GiveBack("cancelled", "Cancelled.", counted=False, delay_seconds=0)
         case ProviderBusy():
             delay = exc.retry_after_seconds or _BUSY_DELAY_SECONDS
-            return GiveBack(exc.code, str(exc), counted=False, delay_seconds=delay)
+            reason = GiveBack(exc.code, str(exc), counted=False, delay_seconds=delay)
         case ProviderAuthError():
-            return GiveBack(exc.code, str(exc), permanent=True)
+            reason = GiveBack(exc.code, str(exc), permanent=True)
         case AppError():
-            return GiveBack(exc.code, str(exc), permanent=not exc.retryable)
+            reason = GiveBack(exc.code, str(exc), permanent=not exc.retryable)
+        case InterfaceError() | OperationalError():
+            text = "The database was not available."
+            reason = GiveBack("database_unavailable", text, counted=False)
         case _:  # a bug of ours; its text may hold anything, so it stays in the log
-            return GiveBack("internal_error", f"Internal error ({type(exc).__name__}).")
+            text = f"Internal error ({type(exc).__name__})."
+            reason = GiveBack("internal_error", text)
+    return reason
 
 
 def _about(lease: Lease) -> dict[str, Any]:

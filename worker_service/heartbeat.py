@@ -24,6 +24,9 @@ _MOST_BUGS = 5  # unexpected errors in a row, then the process starts anew
 _GRACE_SECONDS = 6  # of the 10 that Cloud Run leaves between SIGTERM and SIGKILL
 
 
+_SHUTDOWN = jobs.GiveBack("shutdown", counted=False, delay_seconds=0)
+
+
 class Cancelled(Exception):
     """A person cancelled the job."""
 
@@ -65,9 +68,19 @@ class Heart:
         db: Db,
         *,
         lease_seconds: float,
+        on_given_back: Callable[[], object] = lambda: None,
         die: Callable[[int], object] = os._exit,
     ) -> None:
+        """Make a heart that does not beat yet.
+
+        Args:
+            db: one connection is enough, and nobody else should use it.
+            lease_seconds: how long a lease holds without a sign.
+            on_given_back: sends the tasks of jobs that a shutdown gave back.
+            die: ends the process.
+        """
         self._db = db
+        self._on_given_back = on_given_back
         self._die = die
         self.lease_seconds = lease_seconds
         self.draining = threading.Event()
@@ -151,11 +164,13 @@ class Heart:
                     pulse.lost.set()
 
     def _give_all_back(self) -> None:
-        reason = jobs.GiveBack("shutdown", counted=False, delay_seconds=0)
         for pulse in self._pulses():
             pulse.lost.set()
             try:
                 with self._db.begin() as session:
-                    jobs.give_back(session, pulse.lease, reason)
+                    jobs.give_back(session, pulse.lease, _SHUTDOWN)
             except LeaseLost:
                 log.info("job ended before it was given back")
+            except SQLAlchemyError as exc:  # its lease will lapse; the others count too
+                log.warning("not given back", extra={"error": type(exc).__name__})
+        self._on_given_back()

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from common import db, deps, logs, settings
+from common import db, deps, jobs, logs, settings
 from worker_service.app import create_app
 from worker_service.heartbeat import Heart
 
@@ -13,11 +13,14 @@ def build() -> tuple[Flask, Heart]:
     loaded = settings.load("worker")
     url = loaded.database_url.get_secret_value()
     # A connection of its own: signs of life must not queue behind the work.
+    own = db.connect(url, pool_size=1, max_overflow=0)
+    built = deps.build(loaded)
     heart = Heart(
-        db.connect(url, pool_size=1, max_overflow=0),
+        own,
         lease_seconds=loaded.lease_seconds,
+        on_given_back=lambda: jobs.drain(own, built.queue.send),
     )
-    return create_app(deps.build(loaded), heart), heart
+    return create_app(built, heart), heart
 
 
 app, heart = build()

@@ -9,7 +9,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from api_service import asking, views
-from api_service.context import body, deps, query
+from api_service.context import body, deps, query, reading
 from api_service.openapi import describes
 from api_service.paging import PageQuery, Pagination, pagination
 from api_service.routes.lectures import preset_filter
@@ -133,7 +133,7 @@ def index(lecture_id: str) -> ResponseReturnValue:
         .where(Export.lecture_id == lecture_id)
         .order_by(Export.export_type)
     )
-    with deps().db.begin() as session:
+    with reading() as session:
         lecture = session.execute(
             views.lectures().where(Lecture.id == lecture_id)
         ).first()

@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from api_service import asking, files
-from api_service.context import deps
+from api_service.context import reading
 from api_service.openapi import describes
 from api_service.routes.schemas import QueuedJob
 from common.errors import NotFound
@@ -32,7 +32,7 @@ def export(lecture_id: str) -> ResponseReturnValue:
 @describes(gives="application/octet-stream", errors=(404,))
 def download(lecture_id: str, export_type: str) -> ResponseReturnValue:
     """Return one file; ranges are served."""
-    with deps().db.begin() as session:
+    with reading() as session:
         found = session.get(ExportRecord, (lecture_id, export_type))
     if found is None or export_type not in FORMATS:
         raise NotFound("Export not found.")

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy import func, select
 
 from api_service import views
-from api_service.context import deps, query
+from api_service.context import deps, query, reading
 from api_service.openapi import describes
 from api_service.paging import PageQuery, Pagination, pagination
 from api_service.routes.schemas import JobRow, JobStatus
@@ -42,7 +42,7 @@ class LectureJobs(BaseModel):
 @describes(gives=JobOut, errors=(404,))
 def get(job_id: str) -> ResponseReturnValue:
     """Return one job."""
-    with deps().db.begin() as session:
+    with reading() as session:
         found = session.get(Job, _uuid(job_id))
     if found is None:
         raise NotFound("Job not found.")
@@ -68,7 +68,7 @@ def of_lecture(lecture_id: str) -> ResponseReturnValue:
         .limit(page.limit)
         .offset(page.offset)
     )
-    with deps().db.begin() as session:
+    with reading() as session:
         if session.get(Lecture, lecture_id) is None:
             raise NotFound("Lecture not found.")
         found = session.scalars(rows).all()

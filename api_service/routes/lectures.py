@@ -5,12 +5,12 @@ from typing import Any
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
-from sqlalchemy import CompoundSelect, func, literal, select
+from sqlalchemy import bindparam, func, literal, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from api_service import progress, views
-from api_service.context import deps, query
+from api_service.context import deps, query, reading
 from api_service.openapi import describes
 from api_service.paging import PageQuery, Pagination, pagination
 from api_service.routes.schemas import LectureRow, Links, Overall, Stages
@@ -87,7 +87,7 @@ def index() -> ResponseReturnValue:
         .limit(wanted.limit)
         .offset(wanted.offset)
     )
-    with deps().db.begin() as session:
+    with reading() as session:
         found = session.execute(rows).all()
         total = session.scalar(select(func.count(Lecture.id)).where(*filters)) or 0
     return {
@@ -100,7 +100,7 @@ def index() -> ResponseReturnValue:
 @describes(gives=LectureRow, errors=(404,))
 def get(lecture_id: str) -> ResponseReturnValue:
     """Return one lecture."""
-    with deps().db.begin() as session:
+    with reading() as session:
         return views.lecture(_lecture(session, lecture_id), deps().storage)
 
 
@@ -108,7 +108,7 @@ def get(lecture_id: str) -> ResponseReturnValue:
 @describes(gives=Progress, errors=(404,))
 def get_progress(lecture_id: str) -> ResponseReturnValue:
     """Return how far one lecture has come."""
-    with deps().db.begin() as session:
+    with reading() as session:
         found = _lecture(session, lecture_id).Lecture
         newest = _newest_jobs(session, lecture_id)
     return progress.lecture_progress(lecture_id, found.status, newest)
@@ -118,10 +118,10 @@ def get_progress(lecture_id: str) -> ResponseReturnValue:
 @describes(gives=LectureSummary, errors=(404,))
 def summary(lecture_id: str) -> ResponseReturnValue:
     """Return one lecture at a glance: its state and what was made of it."""
-    with deps().db.begin() as session:
+    with reading() as session:
         row = _lecture(session, lecture_id)
         newest = _newest_jobs(session, lecture_id)
-        made = session.execute(_made(lecture_id)).all()
+        made = session.execute(_MADE, {"lecture_id": lecture_id}).all()
     artifacts = [one.name for one in made if one.what == "artifact"]
     exports = [one.name for one in made if one.what == "export"]
     stages = progress.stages(newest)
@@ -166,7 +166,7 @@ def _filters(wanted: LecturesQuery) -> list[Any]:
 
 
 def _lecture(session: Session, lecture_id: str) -> views.LectureRow:
-    row = session.execute(views.lectures().where(Lecture.id == lecture_id)).first()
+    row = session.execute(_ONE, {"lecture_id": lecture_id}).first()
     if row is None:
         raise NotFound("Lecture not found.")
     return row
@@ -174,21 +174,22 @@ def _lecture(session: Session, lecture_id: str) -> views.LectureRow:
 
 def _newest_jobs(session: Session, lecture_id: str) -> dict[str, Job]:
     """Return the newest job of each kind; one statement whatever the number of jobs."""
-    newest = (
-        select(Job)
-        .ext(distinct_on(Job.kind))
-        .where(Job.subject == lecture_subject(lecture_id))
-        .order_by(Job.kind, Job.created_at.desc(), Job.id.desc())
-    )
-    return {job.kind: job for job in session.scalars(newest)}
+    subject = {"subject": lecture_subject(lecture_id)}
+    return {job.kind: job for job in session.scalars(_NEWEST_JOBS, subject)}
 
 
-def _made(lecture_id: str) -> CompoundSelect[str, str]:
-    """Return the query for the names of all artifacts and exports, in order."""
-    artifacts = select(
-        literal("artifact").label("what"), Artifact.artifact_type.label("name")
-    ).where(Artifact.lecture_id == lecture_id)
-    exports = select(literal("export"), Export.export_type).where(
-        Export.lecture_id == lecture_id
-    )
-    return artifacts.union_all(exports).order_by("what", "name")
+# Built once, because that takes as long as running them.
+_ONE = views.lectures().where(Lecture.id == bindparam("lecture_id"))
+_NEWEST_JOBS = (
+    select(Job)
+    .ext(distinct_on(Job.kind))
+    .where(Job.subject == bindparam("subject"))
+    .order_by(Job.kind, Job.created_at.desc(), Job.id.desc())
+)
+_ARTIFACTS = select(
+    literal("artifact").label("what"), Artifact.artifact_type.label("name")
+).where(Artifact.lecture_id == bindparam("lecture_id"))
+_EXPORTS = select(literal("export"), Export.export_type).where(
+    Export.lecture_id == bindparam("lecture_id")
+)
+_MADE = _ARTIFACTS.union_all(_EXPORTS).order_by("what", "name")

@@ -10,12 +10,10 @@ from uuid import UUID
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
-from sqlalchemy import delete, select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import FileStorage
 
-from api_service import idempotency, incoming
+from api_service import idempotency, incoming, lecture_rows
 from api_service.context import deps, form
 from api_service.openapi import describes
 from api_service.routes.schemas import Name
@@ -24,24 +22,14 @@ from common.documents.check import check as check_document
 from common.errors import BadRequest, UnreadableMedia
 from common.ids import client_id, new_id
 from common.jobs import Transcription
-from common.jobs.payloads import lecture_subject
 from common.media.check import check_open
-from common.models import (
-    LIVE_STATES,
-    Course,
-    Job,
-    Lecture,
-    LectureStatus,
-    Recording,
-    TranscriptRecord,
-)
+from common.models import LectureStatus, Recording
 from common.presets import find
 from common.providers import speech
 from common.providers.storage import StoredObject
 
 bp = Blueprint("recordings", __name__, url_prefix="/lectures")
 
-_NOW = timedelta(0)
 _UNFINISHED = timedelta(hours=1)  # no upload takes longer from storing to its row
 
 
@@ -259,7 +247,7 @@ def _metadata(upload: Upload, stored: StoredObject) -> dict[str, Any]:
 
 def _save(session: Session, upload: Upload, stored: StoredObject) -> None:
     fields = upload.fields
-    _save_course(session, fields)
+    lecture_rows.save_course(session, fields.course_id, fields.course_title)
     session.add(
         Recording(
             id=upload.recording_id,
@@ -280,74 +268,7 @@ def _save(session: Session, upload: Upload, stored: StoredObject) -> None:
         "lecture_mode": fields.lecture_mode,
         "recording_id": upload.recording_id,
     }
-    lecture = _insert_or_lock(session, fields.lecture_id, values)
-    if lecture is None:
-        return
-    replaced = lecture.recording_id
-    for name, value in values.items():
-        setattr(lecture, name, value)
-    session.flush()
-    _drop_recording(session, replaced)
-    _cancel_jobs(session, fields.lecture_id)
-
-
-def _insert_or_lock(
-    session: Session, lecture_id: str, values: dict[str, Any]
-) -> Lecture | None:
-    """Insert the lecture; return the one that is there already, locked.
-
-    Of two first uploads at the same moment the second one waits here.
-    """
-    statement = insert(Lecture).values(id=lecture_id, **values)
-    statement = statement.on_conflict_do_nothing(index_elements=[Lecture.id])
-    while True:
-        if session.execute(statement.returning(Lecture.id)).first():
-            return None
-        # The lecture that was in the way may have been deleted since: then try again.
-        if found := session.get(Lecture, lecture_id, with_for_update=True):
-            return found
-
-
-def _save_course(session: Session, fields: IngestForm) -> None:
-    """Make the course if it is new; its title changes only when one is sent."""
-    title = (fields.course_title or "").strip()
-    statement = insert(Course).values(
-        id=fields.course_id, title=title or fields.course_id
-    )
-    if title:
-        statement = statement.on_conflict_do_update(
-            index_elements=[Course.id], set_={"title": title}
-        )
-    else:
-        statement = statement.on_conflict_do_nothing()
-    session.execute(statement)
-
-
-def _drop_recording(session: Session, recording_id: UUID) -> None:
-    """Remove a replaced recording's rows, and have its objects removed."""
-    transcripts = session.scalars(
-        select(TranscriptRecord.object_key).where(
-            TranscriptRecord.recording_id == recording_id
-        )
-    )
-    keys = list(transcripts)
-    [(audio, metadata)] = session.execute(
-        delete(Recording)
-        .where(Recording.id == recording_id)
-        .returning(Recording.object_key, Recording.metadata_key)
-    )
-    keys += [key for key in (audio, metadata) if key]
-    objects.doom(session, keys, after=_NOW)
-
-
-def _cancel_jobs(session: Session, lecture_id: str) -> None:
-    live = session.scalars(
-        select(Job.id).where(
-            Job.subject == lecture_subject(lecture_id), Job.state.in_(LIVE_STATES)
-        )
-    )
-    for job_id in list(live):  # at most one per stage
-        jobs.cancel(session, job_id)
+    lecture_rows.put(session, fields.lecture_id, values)
 
 
 def _ask_for_transcript(session: Session, upload: Upload) -> UUID | None:

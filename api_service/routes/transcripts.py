@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api_service import asking
-from api_service.context import deps, query
+from api_service.context import deps, query, reading
 from api_service.openapi import describes
 from api_service.routes.schemas import Name, QueuedJob
 from common.errors import NotFound
@@ -131,7 +131,7 @@ def _require_audio(session: Session, lecture: Lecture) -> None:
 
 
 def _object_key(lecture_id: str) -> str:
-    with deps().db.begin() as session:
+    with reading() as session:
         lecture = session.get(Lecture, lecture_id)
         if lecture is None:
             raise NotFound("Lecture not found.")

@@ -1,5 +1,6 @@
 """SQLAlchemy's dialect for pg8000, with fewer round trips and an eye for lost lines."""
 
+import select
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from typing import Any
 from pg8000 import InterfaceError, converters, core, legacy
 from sqlalchemy.dialects.postgresql.pg8000 import PGDialect_pg8000
 
-_TRUSTED_SECONDS = 1.0  # a server that answered so lately is not asked whether it lives
+_TRUSTED_SECONDS = 1.0  # only a network that drops packets silently can deceive us
 
 
 @contextmanager
@@ -28,7 +29,7 @@ class Connection(legacy.Connection):  # type: ignore[misc]  # it has no types
     """pg8000's connection; a statement takes one round trip instead of three."""
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
-        self.answered_at = 0.0
+        self._answered_at = 0.0
         super().__init__(*args, **options)
         self.register_in_adapter(converters.TIMESTAMPTZ, _moment)
 
@@ -58,7 +59,17 @@ class Connection(legacy.Connection):  # type: ignore[misc]  # it has no types
     def handle_messages(self, context: core.Context) -> None:
         """Read an answer to its end, and note when."""
         super().handle_messages(context)
-        self.answered_at = time.monotonic()
+        self._answered_at = time.monotonic()
+
+    def seems_alive(self) -> bool:
+        """Tell whether the server answered lately and has said nothing since.
+
+        It says something, if only that it hangs up, when it ends a session.
+        """
+        line = select.poll()
+        line.register(self._usock, select.POLLIN)
+        lately = time.monotonic() - self._answered_at < _TRUSTED_SECONDS
+        return lately and not line.poll(0)
 
 
 class Dialect(PGDialect_pg8000):
@@ -79,8 +90,8 @@ class Dialect(PGDialect_pg8000):
             super().do_executemany(*args, **options)  # type: ignore[no-untyped-call]
 
     def do_ping(self, dbapi_connection: Any) -> bool:  # noqa: ANN401
-        """Tell whether the server is there; one that just answered is."""
-        if time.monotonic() - dbapi_connection.answered_at < _TRUSTED_SECONDS:
+        """Tell whether the server is there; it is asked only if that is in doubt."""
+        if dbapi_connection.seems_alive():
             return True
         with _lost():
             return super().do_ping(dbapi_connection)

@@ -55,8 +55,8 @@ def render(pack: StudyPack) -> bytes:
     made_at = generated_at(pack).timestamp()  # Anki updates a note from a newer one
     with closing(sqlite3.connect(":memory:")) as database:
         numbers = count(int(made_at * 1000))
-        Package(_deck(pack)).write_to_db(database.cursor(), made_at, numbers)
-        database.commit()
+        with database:
+            Package(_deck(pack)).write_to_db(database.cursor(), made_at, numbers)
         return _zipped({"collection.anki2": database.serialize(), "media": b"{}"})
 
 

@@ -29,6 +29,7 @@ with u as (
      set state = 'queued', attempt = 0, crash_count = 0, lane = 'main',
          replay_count = replay_count + 1, finished_at = null, error_code = null,
          error_detail = null, cancel_requested = false, available_at = now(),
+         started_at = null, checkpoint = '{}', progress = 0,
          dispatch_seq = dispatch_seq + 1
    where id = :id and state = 'failed'
   returning id, dispatch_seq, queue, lane)

@@ -38,7 +38,7 @@ _GIVE_BACK = text(f"""
 with m as (
   select id, cancel_requested,
          (:permanent or (:counted and attempt >= max_attempts)) as used_up,
-         (not :counted and created_at < now() - interval '1 day') as too_old
+         (not :counted and started_at < now() - interval '1 day') as too_old
     from jobs where {_MINE} for update),
 t as (
   select id, too_old and not used_up and not cancel_requested as late,

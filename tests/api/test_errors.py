@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 from io import BytesIO
+from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import sessionmaker
 
 from common import db as database
+from common.db import driver
 from tests import factories
 from tests.conftest import make_api
 
@@ -128,7 +131,7 @@ def test_a_json_body_over_a_mebibyte_is_not_read(api, db):
 @pytest.mark.parametrize("path", ["/lectures/l1", "/lectures", "/lectures/l1/summary"])
 def test_a_bug_says_nothing_of_itself(deps, db, path):
     factories.lecture(db)
-    api = make_api(replace(deps, storage=BrokenStorage()))
+    api: Any = make_api(replace(deps, storage=BrokenStorage()))
     reply = api.get(path, headers={"x-request-id": "find-me"})
     assert_document(reply, 500, "internal_error")
     assert reply.json["detail"] == "Internal Server Error"
@@ -163,7 +166,10 @@ def cut(db, pool):
         assert session.scalar(gone, {"pid": pid})
 
 
-def test_a_connection_that_was_cut_is_replaced(committed_deps, database_url):
+def test_a_connection_that_was_cut_is_replaced(
+    committed_deps, database_url, monkeypatch
+):
+    monkeypatch.setattr(driver, "_TRUSTED_SECONDS", 0)  # as if it had been idle
     pool = database.connect(database_url, pool_size=1, max_overflow=0)
     api = make_api(replace(committed_deps, db=pool))
     cut(committed_deps.db, pool)
@@ -175,9 +181,9 @@ def test_a_connection_that_is_cut_under_a_request_is_an_outage(
     committed_deps, database_url
 ):
     engine = database.engine(database_url, pool_size=1, max_overflow=0)
-    pool = _factory(engine)  # without the ping before use
+    pool = sessionmaker(engine)  # without the ping before use
     cut(committed_deps.db, pool)
-    reply = make_api(replace(committed_deps, db=pool)).get("/lectures")
+    reply: Any = make_api(replace(committed_deps, db=pool)).get("/lectures")
     assert_document(reply, 503, "unavailable")
     engine.dispose()
 
@@ -186,7 +192,7 @@ def test_a_pool_without_a_free_connection_is_an_outage(committed_deps, database_
     engine = database.engine(
         database_url, pool_size=1, max_overflow=0, pool_timeout=0.05
     )
-    api = make_api(replace(committed_deps, db=_factory(engine)))
+    api = make_api(replace(committed_deps, db=sessionmaker(engine)))
     with engine.connect():
         reply = api.get("/lectures")
     assert_document(reply, 503, "unavailable")
@@ -206,14 +212,8 @@ def test_a_database_that_restarts_or_is_full_is_an_outage(deps, db, sqlstate):
                 )
 
     factories.lecture(db)
-    reply = make_api(replace(deps, storage=Failing())).get("/lectures/l1")
+    reply: Any = make_api(replace(deps, storage=Failing())).get("/lectures/l1")
     assert_document(reply, 503, "unavailable")
-
-
-def _factory(engine):
-    from sqlalchemy.orm import sessionmaker
-
-    return sessionmaker(engine, expire_on_commit=False)
 
 
 @pytest.mark.parametrize(

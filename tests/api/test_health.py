@@ -4,6 +4,7 @@ import socket
 from dataclasses import replace
 from datetime import datetime, timedelta
 from io import BytesIO
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from common import db as database
 from common.errors import Unavailable
 from common.providers.storage.local import LocalStorage
 from common.settings import Settings
-from tests.conftest import SECRET, make_api
+from tests.conftest import SECRET, make_api, spoken_wav
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_ready_is_503_without_a_queue(api, queue):
 
 
 def test_ready_is_503_without_storage(deps, settings):
-    api = make_api(replace(deps, storage=BrokenStorage(settings.storage_dir)))
+    api: Any = make_api(replace(deps, storage=BrokenStorage(settings.storage_dir)))
     reply = api.get("/health/ready")
     assert reply.status_code == 503
     assert reply.json["checks"]["storage"] == {
@@ -103,7 +104,7 @@ def test_ready_skips_the_queue_when_jobs_are_inline(deps, queue, database_url):
     settings = Settings(
         DATABASE_URL=database_url, PEGASUS_INTERNAL_SECRET=SECRET, PLC_INLINE_JOBS="yes"
     )
-    reply = make_api(replace(deps, settings=settings)).get("/health/ready")
+    reply: Any = make_api(replace(deps, settings=settings)).get("/health/ready")
     assert reply.status_code == 200
     assert reply.json["checks"]["queue"] == {
         "status": "skipped",
@@ -137,14 +138,8 @@ def test_without_a_database_clients_are_told_to_come_back(cut_off, method, path)
 
 def test_an_upload_without_a_database_stores_nothing(cut_off, storage_dir):
     form = {"course_id": "c1", "lecture_id": "l1", "preset_id": "exam", "title": "T"}
-    wave = (BytesIO(_wave()), "talk.wav")
+    wave = (BytesIO(spoken_wav(1.0)), "talk.wav")
     assert (
         cut_off.post("/lectures/ingest", data=form | {"audio": wave}).status_code == 503
     )
     assert not [path for path in storage_dir.rglob("*") if path.is_file()]
-
-
-def _wave():
-    from tests.conftest import spoken_wav
-
-    return spoken_wav(1.0)

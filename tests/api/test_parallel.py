@@ -3,6 +3,7 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text
@@ -93,7 +94,9 @@ def test_a_lecture_made_meanwhile_by_another_upload_is_replaced(app, db):
                 )
             )
             session.flush()
-            ours = pool.submit(lambda: make_ingest(app.test_client())(title="Ours"))
+            ours: Any = pool.submit(
+                lambda: make_ingest(app.test_client())(title="Ours")
+            )
             wait_until_somebody_waits(db)
         assert ours.result().status_code == 200
     with db.begin() as session:

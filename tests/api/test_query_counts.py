@@ -121,7 +121,12 @@ def test_replacing_a_recording_costs_these_statements(ingest, statements):
 
 
 def test_an_upload_that_is_refused_costs_only_its_count(api, statements):
-    form = {"course_id": "c1", "lecture_id": "l1", "preset_id": "exam", "title": "T"}
+    form: dict[str, object] = {
+        "course_id": "c1",
+        "lecture_id": "l1",
+        "preset_id": "exam",
+        "title": "T",
+    }
     for content, status in ((b"no sound", 422), (spoken_wav(), 400)):
         form["audio"] = (io.BytesIO(content), "talk.wav")
         statements.clear()

@@ -75,7 +75,7 @@ def _options() -> argparse.Namespace:
 
 
 def _processes(stack: Stack) -> int:
-    return len(tree(stack.service("api").process.pid)) - 1  # gunicorn's master
+    return len(tree(stack.service("api").pid)) - 1  # gunicorn's master
 
 
 def _print_rates(stack: Stack, lectures: list[str], seconds: float) -> None:
@@ -107,7 +107,9 @@ def _start(stack: Stack) -> tuple[float, float]:
     api, port = stack.service("api"), free_port()
     started = time.perf_counter()
     process = subprocess.Popen(
-        api.command, env=dict(api.environment) | {"PORT": str(port)}
+        api.command,
+        env=dict(api.environment) | {"PORT": str(port)},
+        stderr=subprocess.DEVNULL,
     )
     try:
         _wait_for(f"http://127.0.0.1:{port}/health")
@@ -151,7 +153,7 @@ def _attend(client: Client, stage: str) -> None:
 def _print_memory(stack: Stack) -> None:
     print(f"\nidle memory in MiB (PSS; target {_MEMORY_TARGET_MIB} per process)")
     for name in ("api", "worker", "queue"):
-        for process in tree(stack.service(name).process.pid):
+        for process in tree(stack.service(name).pid):
             print(f"  {name:<8}{_role(process):<28}{pss_mib(process):>6.0f}")
 
 

@@ -44,4 +44,4 @@ def clean_environment() -> dict[str, str]:
 
 def database_url(stack: Stack) -> str:
     """Return the address of the stack's database."""
-    return stack.service("api").environment["DATABASE_URL"]
+    return stack.environment["DATABASE_URL"]

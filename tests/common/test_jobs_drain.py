@@ -107,7 +107,7 @@ def test_what_a_crashed_sender_took_is_sent_again_after_its_lock(committed_db, q
 
 def test_of_two_senders_each_promise_is_taken_by_one(committed_db):
     made = {add(committed_db) for _ in range(40)}
-    sent = []
+    sent: list[jobs.Task] = []
 
     def send_all():
         while jobs.drain(committed_db, sent.append, limit=5):
@@ -155,7 +155,7 @@ def test_a_promise_that_is_not_due_does_not_hold_up_those_that_are(committed_db)
         session.execute(text("delete from job_outbox"))
         jobs.give_back(session, late, jobs.GiveBack("later", delay_seconds=100))
     due = add(committed_db)
-    sent = []
+    sent: list[jobs.Task] = []
 
     def only_due(task):
         return refuse(task) if task.job_id == late.job_id else sent.append(task)

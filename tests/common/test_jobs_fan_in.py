@@ -51,6 +51,7 @@ def test_a_child_that_is_tried_again_has_not_ended(committed_db):
     parent, [child] = parent_of(committed_db, 1)
     with committed_db.begin() as session:
         lease = jobs.claim(session, child, 1, owner="test", seconds=60)
+        assert lease is not None
         jobs.give_back(session, lease, jobs.GiveBack("flaky", delay_seconds=0))
 
     assert job(committed_db, parent).state == "waiting"

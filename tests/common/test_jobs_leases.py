@@ -25,7 +25,9 @@ from tests.common.job_steps import (
 
 
 def seconds_left(db, job_id):
-    return (job(db, job_id).lease_expires_at - datetime.now(UTC)).total_seconds()
+    expires = job(db, job_id).lease_expires_at
+    assert expires is not None
+    return (expires - datetime.now(UTC)).total_seconds()
 
 
 def watch(db, job_id, seq):
@@ -150,6 +152,7 @@ def test_a_watched_lease_gets_one_task_for_just_after_its_end(committed_db):
 
     [promise] = outbox(committed_db)
     expires = job(committed_db, lease.job_id).lease_expires_at
+    assert expires is not None
     assert promise.dispatch_seq == 2
     assert promise.not_before == expires + timedelta(seconds=2)
 

@@ -128,7 +128,7 @@ def test_success_keeps_the_result_and_clears_earlier_errors(committed_db):
     assert found.result == {"lectureId": "l1"}
     assert (found.error_code, found.error_detail) == (None, None)
     assert found.finished_at is not None
-    assert found.lease_token is found.lease_owner is found.lease_expires_at is None
+    assert (found.lease_token, found.lease_expires_at) == (None, None)
 
 
 def test_a_counted_give_back_promises_the_next_try(committed_db):

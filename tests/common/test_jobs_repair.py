@@ -93,6 +93,7 @@ def test_a_job_that_moves_between_its_lapses_is_no_poison(committed_db):
     for _ in range(5):
         with committed_db.begin() as session:
             lease = jobs.claim(session, job_id, 99, owner="test", seconds=60)
+            assert lease is not None
             jobs.checkpoint(session, lease, {"step": 1})
         lapse(committed_db, job_id)
         [rescued] = rescue(committed_db)

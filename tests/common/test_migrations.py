@@ -12,12 +12,22 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import NullPool, inspect, text
+from sqlalchemy.exc import ProgrammingError
 
 from common import db as database
 from common import migrations
 from common.models import Base
 
 ROOT = Path(__file__).parents[2]
+SCHEMA = """
+select table_name, column_name, data_type, is_nullable, column_default
+  from information_schema.columns where table_schema = 'public';
+select indexdef from pg_indexes where schemaname = 'public';
+select conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+  from pg_constraint where connamespace = 'public'::regnamespace;
+select tgrelid::regclass::text, tgname from pg_trigger where not tgisinternal;
+select proname, prosrc from pg_proc where pronamespace = 'public'::regnamespace
+"""
 TABLES = set(Base.metadata.tables)
 
 
@@ -40,18 +50,8 @@ def tables(engine):
 
 def snapshot(engine):
     """Return everything that the schema consists of, in words."""
-    queries = (
-        "select table_name, column_name, data_type, is_nullable, column_default"
-        " from information_schema.columns where table_schema = 'public'",
-        "select indexdef from pg_indexes where schemaname = 'public'",
-        "select conrelid::regclass::text, conname, pg_get_constraintdef(oid)"
-        " from pg_constraint where connamespace = 'public'::regnamespace",
-        "select tgrelid::regclass::text, tgname from pg_trigger where not tgisinternal",
-        "select proname, prosrc from pg_proc"
-        " where pronamespace = 'public'::regnamespace",
-    )
     with engine.connect() as connection:
-        return [sorted(map(tuple, connection.execute(text(q)))) for q in queries]
+        return [sorted(map(tuple, connection.execute(text(query)))) for query in SCHEMA]
 
 
 def test_an_empty_database_gets_every_table(empty):
@@ -128,15 +128,9 @@ def test_every_step_can_be_taken_back_and_again(empty):
 def test_a_step_that_fails_leaves_the_database_as_it_was(empty):
     with empty.begin() as connection:  # in the way of one of the tables
         connection.execute(text("create table lectures (id int)"))
-    with pytest.raises(database_error(), match="already exists"):
+    with pytest.raises(ProgrammingError, match="already exists"):
         migrations.upgrade(url_of(empty))
     assert tables(empty) == {"lectures"}
-
-
-def database_error():
-    from sqlalchemy.exc import ProgrammingError
-
-    return ProgrammingError
 
 
 def test_steps_follow_each_other_and_say_which_kind_they_are():

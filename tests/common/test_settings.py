@@ -1,5 +1,7 @@
 """Configuration: defaults, and what is wrong with it, all at once."""
 
+from typing import Any
+
 import pytest
 
 from common import settings
@@ -232,7 +234,7 @@ def test_blank_is_absent(environment, variable):
 
 
 def test_settings_do_not_change_once_they_are_read(environment):
-    found = settings.load("api")
+    found: Any = settings.load("api")
     with pytest.raises(ValueError, match="frozen"):
         found.inline_jobs = True
     environment.setenv("PLC_INLINE_JOBS", "1")

@@ -193,9 +193,10 @@ def test_another_failure_slows_nobody_else(new_queue, worker_side, monkeypatch):
     )
     ringer.create(task(path="/first"))
     ringer.create(task(path="/neighbour"))
-    until(lambda: len(worker_side.rings) == 3)
+    ringer.create(task(path="/half-way", queue="llm", seconds=0.25))
+    until(lambda: len(worker_side.rings) == 4)
 
-    assert worker_side.paths == ["/first", "/neighbour", "/first"]
+    assert worker_side.paths == ["/first", "/neighbour", "/half-way", "/first"]
 
 
 @pytest.mark.parametrize(("lane", "at_once"), [("main", 3), ("solo", 1)])

@@ -64,7 +64,7 @@ def content(storage, key):
 
 def left_over(storage):
     """Return all files of a local storage that are no objects."""
-    return [path for path in (storage._folder / ".incoming").glob("*")]  # noqa: SLF001
+    return list((storage._folder / ".incoming").glob("*"))  # noqa: SLF001
 
 
 def test_what_was_written_is_read(storage):

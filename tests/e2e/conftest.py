@@ -89,7 +89,7 @@ def spoken(tmp_path_factory):
             [heard] = source.streams.audio
             stream = target.add_stream_from_template(heard)
             for packet in source.demux(heard):
-                if packet.dts is None or packet.dts * heard.time_base > seconds:
+                if packet.dts is None or packet.dts * (heard.time_base or 0) > seconds:
                     break
                 packet.stream = stream
                 target.mux(packet)

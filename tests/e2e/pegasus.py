@@ -3,7 +3,7 @@
 import http.client
 import json
 import wave
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -120,6 +120,13 @@ class Pegasus:
     def rows(self, sql: str, **values: object):
         with self._engine.connect() as connection:
             return connection.execute(text(sql), values).all()
+
+    @contextmanager
+    def locked(self, table: str):
+        """Let nobody change the rows of a table inside the block."""
+        with self._engine.begin() as connection:
+            connection.execute(text(f"select 1 from {table} for update"))
+            yield
 
     def logged(self, name: str):
         """Return what a service has written to its log."""

@@ -32,6 +32,22 @@ def test_a_killed_worker_asks_for_no_saved_answer_again(
     assert pegasus.transcripts() == 1
 
 
+def test_an_answer_is_kept_though_the_worker_died_before_its_job_was_ended(
+    pegasus, speech_server, tmp_path
+):
+    speech_server.hold_after(0)
+    pegasus.upload(tmp_path, pieces=2)
+    wait_for(lambda: len(speech_server.asked) == 2)
+    with pegasus.locked("jobs"):  # nobody can end one
+        speech_server.release()
+        wait_for(lambda: pegasus.saved() == 2)
+        pegasus.kill("worker")
+    pegasus.revive()
+
+    assert pegasus.ended("transcription") == "completed"
+    assert list(speech_server.calls.values()) == [1, 1]
+
+
 def test_a_worker_that_is_told_to_stop_gives_its_jobs_back(
     pegasus, speech_server, tmp_path
 ):

@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from sqlalchemy.orm import Session, sessionmaker
 
 from common import db as database
 from common import jobs
@@ -101,7 +102,7 @@ def made_up_lease():
     return Lease(new_id(), new_id(), 1, "bell", {}, {}, 1, 8, 0)
 
 
-class Broken:
+class Broken(sessionmaker[Session]):
     """A session factory with a bug in it."""
 
     def begin(self):

@@ -1,6 +1,7 @@
 """The API and a worker that is just ending a job lock the same rows; neither loses."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -21,7 +22,7 @@ def api(committed_deps):
 @pytest.fixture
 def during(committed_db, monkeypatch):
     """Have something begin while a job ends: when its own row is already locked."""
-    asked = []
+    asked: list[Future[Any]] = []
 
     def arrange(function, request):
         pool = ThreadPoolExecutor(1)

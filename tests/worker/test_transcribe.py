@@ -1,81 +1,35 @@
 """Transcription from the upload to the transcript, with a recogniser we control."""
 
 import json
-from io import BytesIO
 
 import numpy as np
 import pytest
-from sqlalchemy import delete, select
 
 from common.errors import ProviderBusy, ProviderError, ProviderUnavailable
 from common.jobs import Transcription, enqueue
-from common.media.container import decode
-from common.models import (
-    DoomedObject,
-    Job,
-    Lecture,
-    SegmentRecord,
-    TranscriptRecord,
-    UsageEntry,
-)
 from common.transcript import Segment
 from tests import invariants
-from tests.common.job_steps import change
-from tests.media_samples import bursts, wav_bytes
-
-# Three sentences with pauses, and a long silence that is nobody's business.
-SPOKEN = ((0.5, 2.0), (3.0, 4.5), (12.5, 14.0))
+from tests.media_samples import wav_bytes
+from tests.worker.talks import (
+    SPOKEN,
+    hear_bursts,
+    jobs_of,
+    lecture_status,
+    recorded,
+    segments,
+    transcript,
+)
 
 
 @pytest.fixture
 def talk():
-    return wav_bytes(bursts(15.5, SPOKEN))
+    return recorded()
 
 
 @pytest.fixture
 def speech(speech):
     speech.max_chunk_ms = 2000  # the least that the cutter takes
     return speech
-
-
-def hear_bursts(flac):
-    """Recognise each burst where it lies in the piece, to the 20 ms."""
-    pcm = np.frombuffer(b"".join(decode(BytesIO(flac))), "<i2")
-    frames = pcm[: len(pcm) // 320 * 320].reshape(-1, 320).astype(float)
-    loud = np.flatnonzero(np.sqrt((frames**2).mean(axis=1)) > 300)
-    if not loud.size:
-        return ()
-    parts = np.split(loud, np.flatnonzero(np.diff(loud) > 10) + 1)
-    return tuple(
-        Segment(int(p[0]) * 20, int(p[-1] + 1) * 20, "A burst.") for p in parts
-    )
-
-
-def jobs_of(db, kind="transcription"):
-    with db.begin() as session:
-        found = select(Job).where(Job.kind == kind).order_by(Job.id)
-        return list(session.scalars(found))
-
-
-def segments(db):
-    with db.begin() as session:
-        found = select(SegmentRecord).order_by(SegmentRecord.number)
-        return list(session.scalars(found))
-
-
-def transcript(db):
-    with db.begin() as session:
-        return session.scalars(select(TranscriptRecord)).one_or_none()
-
-
-def lecture_status(api, lecture_id="l1"):
-    return api.get(f"/lectures/{lecture_id}").json["status"]
-
-
-def make_due(db):
-    for kind in ("transcription", "transcription_chunk"):
-        for job in jobs_of(db, kind):
-            change(db, job.id, available_at=job.created_at)
 
 
 def test_each_piece_is_recognised_once(worker, ingest, queue, speech, db, talk):
@@ -285,164 +239,3 @@ def test_one_piece_needs_no_jobs_of_its_own(worker, ingest, queue, speech, db):
 
     assert jobs_of(db, "transcription_chunk") == []
     assert speech.calls == 1
-
-
-def test_a_recording_that_is_replaced_meanwhile_gets_no_transcript(
-    worker, ingest, queue, speech, db, api
-):
-    speech.max_chunk_ms = 30_000
-
-    def replace_it(_flac):
-        speech.answer = None
-        ingest(wav_bytes(bursts(4, ((1, 3),))))
-        return ()
-
-    speech.answer = replace_it
-    ingest()
-    worker.run_all(queue)
-
-    old, new = jobs_of(db)
-    assert old.state in {"failed", "cancelled"}
-    assert new.state == "succeeded"
-    assert transcript(db).job_id == new.id
-    assert lecture_status(api) == "transcribed"
-    invariants.check(db, at_rest=True)
-
-
-def test_a_replaced_recording_s_pieces_are_recognised_no_more(
-    worker, ingest, queue, speech, db, talk
-):
-    ingest(talk)
-    [task] = queue.take()
-    worker.post(f"/tasks/{task.job_id}", {"seq": 1})  # the plan; its pieces are queued
-    ingest(wav_bytes(np.zeros(16_000)))
-
-    worker.run_all(queue)
-
-    assert speech.calls == 0
-    old, new = jobs_of(db)
-    assert (old.state, new.state) == ("cancelled", "succeeded")
-    invariants.check(db, at_rest=True)
-
-
-def test_a_recording_replaced_during_the_plan_is_not_recognised(
-    worker, ingest, queue, speech, db, talk, deps, monkeypatch
-):
-    """The heartbeat cannot tell the job any more: it begins to wait at that moment."""
-    written = type(deps.storage).write
-    replaced = []
-
-    def write(storage, key, source):
-        stored = written(storage, key, source)
-        if key.startswith("pieces/") and not replaced:
-            replaced.append(key)
-            ingest(wav_bytes(np.zeros(16_000)))
-        return stored
-
-    monkeypatch.setattr(type(deps.storage), "write", write)
-    ingest(talk)
-    worker.run_all(queue)
-
-    assert speech.calls == 0
-    assert [job.state for job in jobs_of(db)] == ["cancelled", "succeeded"]
-    invariants.check(db, at_rest=True)
-
-
-def test_a_lecture_that_is_gone_meanwhile_gets_no_transcript(
-    worker, ingest, queue, speech, db
-):
-    speech.max_chunk_ms = 30_000
-
-    def remove_it(_flac):
-        with db.begin() as session:
-            session.execute(delete(Lecture))
-        return ()
-
-    speech.answer = remove_it
-    ingest()
-    worker.run_all(queue)
-
-    assert [job.state for job in jobs_of(db)] == ["failed"]
-    assert transcript(db) is None
-
-
-def test_a_lecture_that_was_gone_before_is_reported(worker, ingest, queue, db):
-    ingest()
-    with db.begin() as session:
-        session.execute(delete(Lecture))
-
-    worker.run_all(queue)
-
-    [job] = jobs_of(db)
-    assert (job.state, job.error_code) == ("failed", "not_found")
-
-
-def test_each_paid_call_is_in_the_ledger(worker, ingest, queue, speech, db, talk):
-    ingest(talk)
-    worker.run_all(queue)
-
-    with db.begin() as session:
-        entries = list(session.scalars(select(UsageEntry)))
-    assert len(entries) == speech.calls
-    assert {entry.job_id for entry in entries} == {
-        child.id for child in jobs_of(db, "transcription_chunk")
-    }
-    assert {(e.provider, e.model, e.audio_ms) for e in entries} == {
-        ("fake", "fake-1", 1000)
-    }
-
-
-def test_pieces_are_due_for_removal_once_the_transcript_stands(
-    worker, ingest, queue, speech, db, talk, deps
-):
-    ingest(talk)
-    worker.run_all(queue)
-    [parent] = jobs_of(db)
-    keys = [
-        f"pieces/{parent.id}/{n:05}.flac"
-        for n in range(len(parent.checkpoint["plan"]["pieces"]))
-    ]
-    assert all(deps.storage.size_bytes(key) for key in keys)
-
-    reply = worker.post("/schedules/sweep", {}, caller="scheduler@pegasus.internal")
-
-    assert reply.json["objects_removed"] == len(keys)
-    assert not any(deps.storage.size_bytes(key) for key in keys)
-    assert deps.storage.size_bytes(transcript(db).object_key)
-    with db.begin() as session:
-        assert session.query(DoomedObject).count() == 0
-
-
-def test_progress_is_seen_while_the_pieces_are_recognised(
-    worker, ingest, queue, speech, talk, api
-):
-    seen = []
-
-    def look(_flac):
-        stages = api.get("/lectures/l1/progress").json["stages"]
-        seen.append(stages["transcription"]["progressPercent"])
-        return ()
-
-    speech.answer = look
-    ingest(talk)
-    worker.run_all(queue)
-
-    assert seen == sorted(set(seen)), "each piece is some progress"
-    assert seen[0] >= 10
-    assert seen[-1] < 100
-    final = api.get("/lectures/l1/progress").json["stages"]["transcription"]
-    assert final["progressPercent"] == 100
-
-
-def test_the_plan_is_not_made_twice(worker, ingest, queue, speech, db, talk):
-    speech.max_chunk_ms = 30_000
-    speech.errors = [ProviderUnavailable()]
-    ingest(talk)
-    [task] = queue.take()
-    worker.post(f"/tasks/{task.job_id}", {"seq": 1})
-    plan = jobs_of(db)[0].checkpoint["plan"]
-    make_due(db)
-    worker.run_all(queue)
-
-    assert jobs_of(db)[0].checkpoint["plan"] == plan
-    assert jobs_of(db)[0].state == "succeeded"

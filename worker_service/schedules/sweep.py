@@ -2,11 +2,13 @@
 
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import delete, func
 
 from common import jobs, objects
 from common.deps import Deps
+from common.errors import AppError
 from common.models import IdempotencyKey, RateWindow
 from worker_service.handlers import fail_rescued
 
@@ -15,6 +17,7 @@ log = logging.getLogger(__name__)
 LOST_AFTER_SECONDS = 600  # a due job without a task for so long has lost its task
 _MOST_ROUNDS = 20  # of 50 tasks or 100 objects; what is left waits for the next call
 _BATCH = 100
+_REFUSED_AGAIN = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +75,28 @@ def _send_all(deps: Deps) -> int:
 
 
 def _remove_doomed(deps: Deps) -> int:
-    """Remove objects whose hour has come; a missing one counts as removed."""
+    """Remove objects whose hour has come; a missing one counts as removed.
+
+    One that storage refuses to remove waits an hour and holds up nobody.
+    """
     total = 0
     for _ in range(_MOST_ROUNDS):
         with deps.db.begin() as session:
             keys = objects.due(session, limit=_BATCH)
         if not keys:
             break
-        for key in keys:
-            deps.storage.delete(key)
+        refused = [key for key in keys if not _removed(deps, key)]
         with deps.db.begin() as session:
             objects.spare(session, keys)
-        total += len(keys)
+            objects.doom(session, refused, after=_REFUSED_AGAIN)
+        total += len(keys) - len(refused)
     return total
+
+
+def _removed(deps: Deps, key: str) -> bool:
+    try:
+        deps.storage.delete(key)
+    except (AppError, OSError) as exc:
+        log.warning("object not removed", extra={"error": str(exc)})
+        return False
+    return True

@@ -51,7 +51,7 @@ class LocalStorage:
         return True
 
     def uri(self, key: str) -> str:  # noqa: D102
-        return str(self._path(key))
+        return f"{self._folder}/{key}"  # a name only: the disk is not asked
 
     def _path(self, key: str) -> Path:
         """Return the file of ``key``, which our own code made from checked parts."""
@@ -96,14 +96,16 @@ def _copy(source: BinaryIO, part: Path) -> tuple[int, str]:
 def _placed(part: Path, target: Path) -> bool:
     """Give a whole file its name; False if there is an object of that name."""
     for _ in range(_PLACE_TRIES):
-        with suppress(FileNotFoundError):  # a deletion took the empty folder away
-            target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                os.link(part, target)  # unlike a rename, never replaces
-            except FileExistsError:
-                return False
+        try:
+            os.link(part, target)  # unlike a rename, never replaces
+        except FileExistsError:
+            return False
+        except FileNotFoundError:  # no folder yet, or a deletion has just taken it
+            with suppress(FileNotFoundError, FileExistsError):  # it comes and goes
+                target.parent.mkdir(parents=True, exist_ok=True)
+        else:
             return True
-    raise FileNotFoundError(part)
+    raise FileNotFoundError(target)
 
 
 @contextmanager
