@@ -210,7 +210,7 @@ DAY_OLD = datetime.now(UTC) - timedelta(days=1, minutes=1)
 
 def test_waiting_politely_ends_after_a_day(committed_db):
     lease = owned(committed_db)
-    change(committed_db, lease.job_id, created_at=DAY_OLD)
+    change(committed_db, lease.job_id, started_at=DAY_OLD)
 
     assert give_back(committed_db, lease, "busy", counted=False) == "failed"
 
@@ -222,14 +222,14 @@ def test_waiting_politely_ends_after_a_day(committed_db):
 
 def test_counted_attempts_are_not_ended_by_age(committed_db):
     lease = owned(committed_db)
-    change(committed_db, lease.job_id, created_at=DAY_OLD)
+    change(committed_db, lease.job_id, started_at=DAY_OLD)
 
     assert give_back(committed_db, lease) == "queued"
 
 
 def test_an_old_job_can_be_cancelled_like_any_other(committed_db):
     lease = owned(committed_db)
-    change(committed_db, lease.job_id, created_at=DAY_OLD, cancel_requested=True)
+    change(committed_db, lease.job_id, started_at=DAY_OLD, cancel_requested=True)
 
     assert give_back(committed_db, lease, "cancelled", counted=False) == "cancelled"
 

@@ -1,17 +1,14 @@
 """A whole Pegasus as processes. One for all tests: each brings lectures of its own."""
 
-import shutil
 from pathlib import Path
 
 import av
 import pytest
 
-from common.local.postgres import erase
 from common.local.stack import Stack
-from tests.e2e.machine import OFFLINE, clean_environment, free_place
+from tests.e2e.machine import OFFLINE, clean_environment, free_place, new_home
 from tests.e2e.pegasus import Pegasus
 from tests.e2e.slow_speech import SlowSpeech
-from tests.folders import open_folder
 from tests.loopback.openai_server import KEY
 
 ROOT = Path(__file__).parents[2]
@@ -26,11 +23,8 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture
 def home():
-    """A folder for one Pegasus; nothing of it is left."""
-    folder = open_folder()
-    yield folder
-    erase(folder)
-    shutil.rmtree(folder)
+    with new_home() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +36,6 @@ def speech_server():
 @pytest.fixture(scope="session")
 def services(speech_server, tmp_path_factory):
     """The processes. Their logs are kept where pytest keeps its folders."""
-    folder = open_folder()
     settings = {
         "OPENAI_BASE_URL": speech_server.url,
         "OPENAI_API_KEY": KEY,
@@ -51,14 +44,15 @@ def services(speech_server, tmp_path_factory):
         "PEGASUS_SWEEP_SECONDS": "1",
         "PEGASUS_QUEUE_FAULTS": "1",
     }
-    with Stack(
-        free_place(folder),
-        environment=clean_environment() | OFFLINE | settings,
-        log_folder=tmp_path_factory.mktemp("logs"),
-    ) as stack:
+    with (
+        new_home() as folder,
+        Stack(
+            free_place(folder),
+            environment=clean_environment() | OFFLINE | settings,
+            log_folder=tmp_path_factory.mktemp("logs"),
+        ) as stack,
+    ):
         yield stack
-    erase(folder)
-    shutil.rmtree(folder)
 
 
 @pytest.fixture

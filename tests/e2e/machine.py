@@ -1,13 +1,17 @@
 """Free ports, clean settings, and processes that must be gone in the end."""
 
 import os
+import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
-from common.local.postgres import free_port
+from common.local.postgres import erase, free_port
 from common.local.stack import Place
+from tests.folders import open_folder
 
 # What somebody has set for their own Pegasus must not change what is tested.
 _OURS = ("PLC_", "PEGASUS_", "OPENAI_", "DATABASE_URL", "STORAGE_MODE", "PORT")
@@ -24,6 +28,17 @@ OFFLINE = {
 def clean_environment():
     """Return our environment without any setting of Pegasus."""
     return {k: v for k, v in os.environ.items() if not k.startswith(_OURS)}
+
+
+@contextmanager
+def new_home() -> Iterator[Path]:
+    """Yield a folder for one Pegasus; nothing of it is left."""
+    folder = open_folder()
+    try:
+        yield folder
+    finally:
+        erase(folder)
+        shutil.rmtree(folder)
 
 
 def free_place(home: Path) -> Place:

@@ -122,10 +122,10 @@ class Pegasus:
             return connection.execute(text(sql), values).all()
 
     @contextmanager
-    def locked(self, table: str):
-        """Let nobody change the rows of a table inside the block."""
+    def jobs_locked(self):
+        """Let nobody change a job inside the block."""
         with self._engine.begin() as connection:
-            connection.execute(text(f"select 1 from {table} for update"))
+            connection.execute(text("select 1 from jobs for update"))
             yield
 
     def logged(self, name: str):

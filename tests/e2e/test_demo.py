@@ -1,11 +1,14 @@
 """python -m common.local.demo, as scripts/demo calls it."""
 
-import json
 import signal
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from common.local.postgres import EmbeddedPostgres
+from common.local.client import Client
+from common.local.postgres import EmbeddedPostgres, free_port
+from tests.e2e.machine import new_home
 from tests.e2e.program import Program
 
 _DEMO = "common.local.demo"
@@ -25,29 +28,61 @@ _FILES = {
 }
 
 
-def listed(out: str, heading: str) -> list[str]:
-    """Return the lines of one section of what was printed."""
-    _, _, section = out.partition(f"\n{heading}\n")
-    return [line.strip() for line in section.partition("\n\n")[0].splitlines()[1:]]
+@dataclass(frozen=True)
+class Run:
+    """A demo that has ended well."""
+
+    home: Path
+    file: Path
+    port: int
+    out: str
+
+    def listed(self, heading: str) -> list[str]:
+        """Return the lines of one section of what was printed."""
+        _, _, rest = self.out.partition(f"\n{heading}\n")
+        return [line.strip() for line in rest.partition("\n\n")[0].splitlines()[1:]]
 
 
-def test_a_recording_becomes_files_and_nothing_is_left_running(home, spoken):
-    file = spoken("Short Talk.mp3", 12)
-    near = ("--from", str(file.parent), file.name)  # where the person is
-    for call in ((str(file),), near):  # a second run is no different
-        with Program(_DEMO, *call, home=home) as demo:
+@pytest.fixture(scope="module")
+def run(spoken):
+    file, port = spoken("Short Talk.mp3", 12), free_port()
+    with new_home() as home:
+        with Program(_DEMO, str(file), home=home, PORT=str(port)) as demo:
             assert demo.exit_status() == 0, demo.errors
-            demo.leaves_nothing()
             out = demo.out
+        yield Run(home, file, port, out)
 
-        assert "Transcribing            ██████████████████████████████ 100 %" in out
-        for heading in ("Transcript (3 of", "Summary", "Flashcards", "Exam questions"):
-            assert f"\n{heading}" in out
-        folder = home / "demo" / "short-talk"
-        assert set(listed(out, "Your files")) == {str(folder / n) for n in _FILES}
-        assert {path.name for path in folder.iterdir()} == _FILES
-        transcript = json.loads((folder / "transcript.json").read_text())
-        assert transcript["segments"][0]["text"] == "Welcome to this lecture."
+
+def test_a_recording_becomes_study_material(run):
+    assert "Transcribing            ██████████████████████████████ 100 %" in run.out
+    for heading in ("Transcript (3 of", "Summary", "Flashcards", "Exam questions"):
+        assert f"\n{heading}" in run.out
+    assert "\n  0:00  Welcome to this lecture.\n" in run.out
+
+
+def test_every_file_is_where_it_is_said_to_be(run):
+    folder = run.home / "demo" / "short-talk"
+    assert set(run.listed("Your files")) == {str(folder / name) for name in _FILES}
+    assert {path.name for path in folder.iterdir()} == _FILES
+    assert (folder / "study-pack.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_every_address_answers_once_dev_runs(run):
+    ports = {"PORT": str(run.port), "WORKER_PORT": str(free_port())}
+    urls = run.listed("The same over HTTP, whenever scripts/dev runs")
+    assert len(urls) == 1 + len(_FILES)
+    with Program("common.local.dev", home=run.home, **ports) as dev:
+        dev.shows("ready: ")
+        for url in urls:
+            Client(url).download(url.removeprefix(f"http://127.0.0.1:{run.port}"))
+
+
+def test_a_second_run_is_like_the_first_wherever_the_person_is(run):
+    near = ("--from", str(run.file.parent), run.file.name)
+    with Program(_DEMO, *near, home=run.home) as demo:
+        assert demo.exit_status() == 0, demo.errors
+        demo.leaves_nothing()
+        assert "Exam questions" in demo.out
 
 
 def test_a_file_that_is_not_there_is_a_mistake_in_the_call(home):

@@ -38,7 +38,7 @@ def test_an_answer_is_kept_though_the_worker_died_before_its_job_was_ended(
     speech_server.hold_after(0)
     pegasus.upload(tmp_path, pieces=2)
     wait_for(lambda: len(speech_server.asked) == 2)
-    with pegasus.locked("jobs"):  # nobody can end one
+    with pegasus.jobs_locked():
         speech_server.release()
         wait_for(lambda: pegasus.saved() == 2)
         pegasus.kill("worker")
