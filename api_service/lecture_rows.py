@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from common import jobs, objects
+from common import jobs, objects, threads
 from common.jobs.payloads import lecture_subject
 from common.models import (
     LIVE_STATES,
@@ -39,11 +39,14 @@ def put(session: Session, lecture_id: str, values: dict[str, Any]) -> None:
     """Make the lecture, or give the one that is there these values.
 
     A recording that is replaced goes, with its transcript and the live jobs about it.
+    The threads of a course that the lecture leaves lose what it contributed.
     """
     lecture = _insert_or_lock(session, lecture_id, values)
     if lecture is None:
         return
     replaced = lecture.recording_id
+    if lecture.course_id != values["course_id"]:
+        threads.withdraw(session, lecture_id)
     for name, value in values.items():
         setattr(lecture, name, value)
     session.flush()
@@ -63,6 +66,7 @@ def _insert_or_lock(
     while True:
         if session.execute(statement.returning(Lecture.id)).first():
             return None
+        threads.lock(session, lecture_id)
         # The lecture that was in the way may have been deleted since: then try again.
         if found := session.get(Lecture, lecture_id, with_for_update=True):
             return found

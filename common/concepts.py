@@ -8,13 +8,17 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from common.study import Concept, ConceptUpdate
+from common.text.words import stem
 
 INTRODUCED = 0.85  # confidence of a concept's first mention, as clients know it
 SEEN_AGAIN = 0.90
 _ADVANCED = 3  # complexity from which a concept counts as advanced
-_BESIDE = re.compile(r"[^\w]+", re.UNICODE)
+_EVIDENCE_CHARACTERS = 180  # what clients have room for
+_BESIDE = re.compile(r"[^\w+#]+")  # C, C++ and C# are three
+_POSSESSIVE = re.compile(r"['\u2019]s\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,18 @@ class Contribution:
 
 
 @dataclass(frozen=True, slots=True)
+class Contributed:
+    """All that one lecture contributes.
+
+    ``parts`` are by the key of their thread; ``names`` gives that key by every name
+    under which the lecture may mean one of these threads.
+    """
+
+    parts: dict[str, Contribution]
+    names: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class ThreadState:
     """What a thread amounts to."""
 
@@ -54,12 +70,10 @@ class ThreadState:
 
 
 def key(title: str) -> str:
-    """Return a title as titles are compared: case, marks and a plural do not count."""
+    """Return a title as it is compared: case, punctuation, plurals do not count."""
     plain = unicodedata.normalize("NFKC", title).casefold()
-    words = [word for word in _BESIDE.split(plain) if word]
-    if words and len(words[-1]) > 3 and words[-1].endswith("s"):  # noqa: PLR2004
-        words[-1] = words[-1].removesuffix("s")
-    return " ".join(words) or plain
+    words = _BESIDE.split(_POSSESSIVE.sub("", plain))
+    return " ".join(stem(word) for word in words if word) or plain
 
 
 def contributions(
@@ -67,30 +81,28 @@ def contributions(
     concepts: Iterable[Concept],
     updates: Iterable[ConceptUpdate],
     known: Mapping[str, str],
-) -> dict[str, Contribution]:
-    """Return what a lecture contributes, by the key of the thread.
+) -> Contributed:
+    """Return what a lecture contributes, one part per thread.
 
     Args:
         lecture_id: the lecture.
         concepts: what it introduces or takes up again.
-        updates: what it changes about concepts of other lectures.
+        updates: what it changes about concepts of other lectures; those of unknown
+            titles are dropped.
         known: the key of each thread of the course, by every name that it goes by.
-
-    Returns:
-        One contribution per thread. Updates of unknown titles are dropped.
     """
-    found: dict[str, Contribution] = {}
+    parts: dict[str, Contribution] = {}
     names = dict(known)
     for concept in concepts:
         thread = _thread_of(concept, names)
-        found.setdefault(thread, _from_concept(lecture_id, concept))
+        part = _from_concept(lecture_id, concept)
+        parts[thread] = _joined(parts[thread], part) if thread in parts else part
         for name in (concept.title, *concept.aliases):
             names.setdefault(key(name), thread)
     for update in updates:
-        thread = names.get(key(update.title), "")
-        if thread in found or key(update.title) in known:
-            found[thread] = _updated(lecture_id, found.get(thread), update)
-    return found
+        if thread := names.get(key(update.title), ""):
+            parts[thread] = _updated(lecture_id, parts.get(thread), update)
+    return Contributed(parts, {n: t for n, t in names.items() if t in parts})
 
 
 def fold(parts: Sequence[Contribution]) -> ThreadState:
@@ -112,9 +124,21 @@ def fold(parts: Sequence[Contribution]) -> ThreadState:
     )
 
 
-def change_type(part: Contribution) -> str:
+class _Changing(Protocol):
+    @property
+    def change_type(self) -> str | None: ...
+
+
+def change_type(part: _Changing) -> str:
     """Return how a lecture that is not the first one changes the concept."""
     return part.change_type or "refinement"
+
+
+def shortened(quote: str, characters: int) -> str:
+    """Return the beginning of a quote: whole words that fit, nothing added."""
+    if len(quote) <= characters:
+        return quote
+    return quote[: characters + 1].rpartition(" ")[0] or quote[:characters]
 
 
 def _thread_of(concept: Concept, names: Mapping[str, str]) -> str:
@@ -123,12 +147,21 @@ def _thread_of(concept: Concept, names: Mapping[str, str]) -> str:
     return next((thread for thread in matches if thread), own)
 
 
+def _joined(part: Contribution, again: Contribution) -> Contribution:
+    """Return one part for a concept that a lecture names twice."""
+    return replace(
+        part,
+        aliases=(*part.aliases, again.title, *again.aliases),
+        complexity_level=max(part.complexity_level, again.complexity_level),
+    )
+
+
 def _from_concept(lecture_id: str, concept: Concept) -> Contribution:
     return Contribution(
         lecture_id=lecture_id,
         title=concept.title,
         summary=concept.summary,
-        evidence=concept.evidence,
+        evidence=shortened(concept.evidence, _EVIDENCE_CHARACTERS),
         start_ms=concept.start_ms,
         end_ms=concept.end_ms,
         complexity_level=concept.complexity_level,
@@ -148,7 +181,7 @@ def _updated(
             lecture_id=lecture_id,
             title=update.title,
             summary=update.summary,
-            evidence=update.evidence,
+            evidence=shortened(update.evidence, _EVIDENCE_CHARACTERS),
             start_ms=update.start_ms,
             end_ms=update.end_ms,
             complexity_level=level,

@@ -59,7 +59,7 @@ class Deleted:
 
 
 def delete_lecture(session: Session, lecture: Lecture, order: Order) -> Deleted:
-    """Remove a lecture that the caller has locked, and all that hangs on it.
+    """Remove a lecture and all that hangs on it; its course and it are locked.
 
     Running jobs lose their row, and with it the right to write: nothing can come back.
     """
@@ -68,7 +68,7 @@ def delete_lecture(session: Session, lecture: Lecture, order: Order) -> Deleted:
         "artifacts": _count(session, Artifact, lecture.id),
         "exports": _count(session, Export, lecture.id),
     }
-    touched = threads.withdraw(session, lecture.course_id, lecture.id)
+    touched = threads.withdraw(session, lecture.id)
     gone = _delete_jobs(session, lecture.id)
     session.execute(delete(Lecture).where(Lecture.id == lecture.id))
     session.execute(delete(Recording).where(Recording.id == lecture.recording_id))

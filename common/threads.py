@@ -1,50 +1,69 @@
 """The threads of a course in the database, kept true to their contributions."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from uuid import UUID, uuid5
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import Select, delete, select, tuple_
 from sqlalchemy.orm import Session
 
 from common import concepts
-from common.concepts import INTRODUCED, SEEN_AGAIN, Contribution
+from common.concepts import INTRODUCED, SEEN_AGAIN, Contributed, Contribution
 from common.ids import new_id
-from common.models import Lecture, Thread, ThreadContribution
+from common.models import Course, Lecture, Thread, ThreadContribution
 from common.study import Concept, ConceptUpdate, KnownThread
 
 # Ids follow from course and title, so that a replay gives the same ids.
 _NAMESPACE = UUID("6f1c6f0a-5d0e-4f39-9a2b-5b6f0c5f7c11")
+_MOST_TOLD = 200  # threads that a model is told of: about 10,000 tokens
 
 
-def known(
-    session: Session, course_id: str
-) -> tuple[tuple[KnownThread, ...], dict[str, str]]:
-    """Return the threads of a course, oldest first, as a model is told of them.
+def lock(session: Session, lecture_id: str) -> None:
+    """Lock the course of a lecture, so that its threads change one lecture at a time.
 
-    Returns:
-        The threads, and the id of each by every name that it goes by.
+    Comes before the lecture's own lock: who deletes a course has that order, too.
     """
-    rows = session.scalars(_of_course(course_id)).all()
-    told = tuple(
-        KnownThread(str(row.id), row.title, row.summary, tuple(row.lecture_refs))
-        for row in rows
+    session.execute(
+        select(Course.id)
+        .join(Lecture, Lecture.course_id == Course.id)
+        .where(Lecture.id == lecture_id)
+        .with_for_update(of=Course, key_share=True)
     )
-    names = {name: str(row.id) for row in rows for name in (row.key, *row.aliases)}
-    return told, names
 
 
-def ids_of(
-    course_id: str, found: Iterable[Concept], names: Mapping[str, str]
-) -> dict[str, str]:
-    """Return the id of each concept's thread, by the key of its title.
+def known(session: Session, course_id: str, lecture_id: str) -> tuple[KnownThread, ...]:
+    """Return what a model is told before it reads a lecture, oldest thread first.
 
-    Known threads have theirs; a new one's follows from its title.
+    These are the threads as the lectures before it left them: making the lecture's
+    material anew thus starts from the same, whatever came later.
     """
-    ids = dict(names)
-    for concept in found:
-        key = concepts.key(concept.title)
-        ids.setdefault(key, str(_id(course_id, key)))
-    return ids
+    this = select(Lecture.created_at, Lecture.id).where(Lecture.id == lecture_id)
+    rows = session.scalars(
+        _in_order()
+        .join(Thread, Thread.id == ThreadContribution.thread_id)
+        .where(
+            Thread.course_id == course_id,
+            tuple_(Lecture.created_at, Lecture.id) < this.scalar_subquery(),
+        )
+    )
+    parts: dict[UUID, list[Contribution]] = {}
+    for row in rows:  # a thread that is taken up again moves to the end
+        parts[row.thread_id] = [*parts.pop(row.thread_id, ()), _contribution(row)]
+    newest = dict(list(parts.items())[-_MOST_TOLD:])
+    order = session.scalars(_of_course(course_id)).all()
+    return tuple(_told(row.id, newest[row.id]) for row in order if row.id in newest)
+
+
+def plan(
+    session: Session,
+    course_id: str,
+    lecture_id: str,
+    found: Sequence[Concept],
+    updates: Sequence[ConceptUpdate],
+) -> dict[str, str]:
+    """Return what ``replace`` would return now; nothing is written."""
+    contributed = _contributed(session, course_id, lecture_id, found, updates)
+    return _ids(course_id, contributed)
 
 
 def replace(
@@ -53,34 +72,76 @@ def replace(
     lecture_id: str,
     found: Sequence[Concept],
     updates: Sequence[ConceptUpdate],
-) -> None:
+) -> dict[str, str]:
     """Put a lecture's contributions in the place of its earlier ones.
 
     Other lectures' contributions stay as they are; every thread that is touched is
-    made anew from all of its own. One lecture of a course at a time.
+    made anew from all of its own. The caller holds the ``lock``.
+
+    Returns:
+        The ids of the threads that the lecture now contributes to, by the key of each
+        name that it may use for them.
     """
-    _lock(session, course_id)
+    contributed = _contributed(session, course_id, lecture_id, found, updates)
     touched = _withdraw(session, lecture_id)
     threads = {thread.key: thread for thread in session.scalars(_of_course(course_id))}
-    names = {name: t.key for t in threads.values() for name in (t.key, *t.aliases)}
-    parts = concepts.contributions(lecture_id, found, updates, names)
-    for key, part in parts.items():
-        thread = threads.get(key) or _new(session, course_id, key, part)
-        session.add(_row(thread.id, part))
-        touched.add(thread.id)
+    for key, part in contributed.parts.items():
+        if key not in threads:
+            threads[key] = _new(course_id, key, part)
+            session.add(threads[key])
+    session.flush()  # the threads before what refers to them
+    for key, part in contributed.parts.items():
+        session.add(_row(threads[key].id, part))
+        touched.add(threads[key].id)
     session.flush()
     _refold(session, touched)
+    return _ids(course_id, contributed)
 
 
-def withdraw(session: Session, course_id: str, lecture_id: str) -> int:
+def withdraw(session: Session, lecture_id: str) -> int:
     """Take a lecture out of its course's threads; return how many it was in.
 
-    A thread that no lecture contributes to any more is removed.
+    A thread that no lecture contributes to any more is removed. The caller holds the
+    ``lock``.
     """
-    _lock(session, course_id)
     touched = _withdraw(session, lecture_id)
     _refold(session, touched)
     return len(touched)
+
+
+def _contributed(
+    session: Session,
+    course_id: str,
+    lecture_id: str,
+    found: Sequence[Concept],
+    updates: Sequence[ConceptUpdate],
+) -> Contributed:
+    names = _names(session, course_id, lecture_id)
+    return concepts.contributions(lecture_id, found, updates, names)
+
+
+def _names(session: Session, course_id: str, lecture_id: str) -> dict[str, str]:
+    """Return the key of each thread that other lectures follow, by each of its names.
+
+    A thread's key is its own; of an alias that two threads have, the older one's wins.
+    """
+    rows = session.execute(
+        select(ThreadContribution.title, ThreadContribution.aliases, Thread.key)
+        .join(Thread, Thread.id == ThreadContribution.thread_id)
+        .where(
+            Thread.course_id == course_id, ThreadContribution.lecture_id != lecture_id
+        )
+        .order_by(Thread.created_at, Thread.id)
+    ).all()
+    names = {row.key: row.key for row in rows}
+    for row in rows:
+        for name in (row.title, *row.aliases):
+            names.setdefault(concepts.key(name), row.key)
+    return names
+
+
+def _ids(course_id: str, contributed: Contributed) -> dict[str, str]:
+    return {name: str(_id(course_id, key)) for name, key in contributed.names.items()}
 
 
 def _of_course(course_id: str) -> Select[Thread]:
@@ -91,13 +152,18 @@ def _of_course(course_id: str) -> Select[Thread]:
     )
 
 
-def _lock(session: Session, course_id: str) -> None:
-    """Let one lecture of a course at a time touch its threads.
+def _in_order() -> Select[ThreadContribution]:
+    """Return the query for contributions in the order of their lectures."""
+    return (
+        select(ThreadContribution)
+        .join(Lecture, Lecture.id == ThreadContribution.lecture_id)
+        .order_by(Lecture.created_at, Lecture.id, ThreadContribution.id)
+    )
 
-    Not the course's row: an upload locks that before the lecture's, we after it.
-    """
-    name = func.hashtextextended(f"threads:{course_id}", 0)
-    session.execute(select(func.pg_advisory_xact_lock(name)))
+
+def _told(thread_id: UUID, parts: Sequence[Contribution]) -> KnownThread:
+    state = concepts.fold(parts)
+    return KnownThread(str(thread_id), state.title, state.summary, state.lecture_refs)
 
 
 def _withdraw(session: Session, lecture_id: str) -> set[UUID]:
@@ -109,8 +175,8 @@ def _withdraw(session: Session, lecture_id: str) -> set[UUID]:
     return set(gone)
 
 
-def _new(session: Session, course_id: str, key: str, part: Contribution) -> Thread:
-    thread = Thread(
+def _new(course_id: str, key: str, part: Contribution) -> Thread:
+    return Thread(
         id=_id(course_id, key),
         course_id=course_id,
         key=key,
@@ -121,9 +187,6 @@ def _new(session: Session, course_id: str, key: str, part: Contribution) -> Thre
         complexity_level=part.complexity_level,
         lecture_refs=[],
     )
-    session.add(thread)
-    session.flush()
-    return thread
 
 
 def _id(course_id: str, key: str) -> UUID:
@@ -153,19 +216,13 @@ def _row(thread_id: UUID, part: Contribution) -> ThreadContribution:
 def _refold(session: Session, thread_ids: Iterable[UUID]) -> None:
     """Make these threads anew from their contributions, in the lectures' order."""
     ids = list(thread_ids)
-    parts: dict[UUID, list[ThreadContribution]] = {id_: [] for id_ in ids}
-    rows = session.scalars(
-        select(ThreadContribution)
-        .join(Lecture, Lecture.id == ThreadContribution.lecture_id)
-        .where(ThreadContribution.thread_id.in_(ids))
-        .order_by(Lecture.created_at, Lecture.id)
-    )
-    for row in rows:
+    parts: dict[UUID, list[ThreadContribution]] = defaultdict(list)
+    rows = _in_order().where(ThreadContribution.thread_id.in_(ids))
+    for row in session.scalars(rows):
         parts[row.thread_id].append(row)
-    empty = [id_ for id_, found in parts.items() if not found]
+    empty = [id_ for id_ in ids if id_ not in parts]
     session.execute(delete(Thread).where(Thread.id.in_(empty)))
-    query = select(Thread).where(Thread.id.in_(set(ids) - set(empty)))
-    for thread in session.scalars(query):
+    for thread in session.scalars(select(Thread).where(Thread.id.in_(parts))):
         _set_state(thread, parts[thread.id])
 
 

@@ -36,7 +36,8 @@ def documents(
 ) -> dict[str, Document]:
     """Return the documents by artifact type.
 
-    ``thread_ids`` maps the key of every concept's name to the id of its thread.
+    ``thread_ids`` gives the ids of the threads that the lecture contributes to, by the
+    key of each of their names.
     """
     head = {
         "courseId": lecture.course_id,
@@ -77,9 +78,11 @@ def wire(document: Document) -> dict[str, Any]:
 
 
 def _refs(draft: StudyDraft, thread_ids: Mapping[str, str]) -> list[str] | None:
-    titles = [concept.title for concept in draft.concepts]
+    """Return the first threads, those that the lecture introduces before the others."""
+    titles = [one.title for one in draft.concepts]
+    titles += [one.title for one in draft.concept_updates]
     found = [thread_ids.get(concepts.key(title)) for title in titles]
-    return [id_ for id_ in found if id_][:_MOST_REFS] or None
+    return list(dict.fromkeys(id_ for id_ in found if id_))[:_MOST_REFS] or None
 
 
 def _linked(items: Sequence[AnItem], thread_ids: Mapping[str, str]) -> list[AnItem]:

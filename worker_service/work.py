@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from common import jobs
+from common import jobs, threads
 from common.deps import Deps
 from common.jobs import Lease, Payload
 from common.models import Lecture
@@ -36,13 +36,21 @@ class Work(Generic[P]):
             jobs.checkpoint(session, self.lease, patch, progress=progress)
 
     @contextmanager
-    def finish(self, result: dict[str, Any]) -> Iterator[Session]:
+    def finish(
+        self, result: dict[str, Any], *, changes_threads: bool = False
+    ) -> Iterator[Session]:
         """Open the transaction that ends the job and writes its results.
+
+        Args:
+            result: what the job answers.
+            changes_threads: whether these concern the threads of the whole course.
 
         Raises:
             LeaseLost: nothing was written.
         """
         with self.deps.db.begin() as session:
+            if changes_threads:
+                threads.lock(session, self.lease.payload["lecture_id"])
             lock_lecture(session, self.lease.payload)
             jobs.succeed(session, self.lease, result)
             yield session

@@ -11,7 +11,7 @@ from api_service import views
 from api_service.context import deps, query
 from api_service.openapi import describes
 from api_service.paging import PageQuery, Pagination, pagination
-from common import deletions
+from common import deletions, threads
 from common.deletions import Order
 from common.errors import BadRequest, NotFound
 from common.models import Course, DeletionEvent, Lecture
@@ -103,6 +103,7 @@ def delete_lecture(lecture_id: str) -> ResponseReturnValue:
     """
     order = _order()
     with deps().db.begin() as session:
+        threads.lock(session, lecture_id)
         lecture = session.get(Lecture, lecture_id, with_for_update=True)
         if lecture is None:
             raise NotFound("Lecture not found.")

@@ -9,13 +9,16 @@ from pydantic import BaseModel
 from sqlalchemy import select
 
 from api_service import views
-from api_service.context import deps
+from api_service.context import reading
 from api_service.openapi import describes
+from common import concepts
 from common.errors import NotFound
 from common.models import Lecture, Thread, ThreadContribution
 from common.study import Face
 
 bp = Blueprint("threads", __name__, url_prefix="/threads")
+
+_DETAIL_CHARACTERS = 140  # what clients have room for
 
 ChangeType = Literal["refinement", "contradiction", "complexity"]
 
@@ -83,18 +86,19 @@ class ThreadDetail(BaseModel):
     lectureTitles: dict[str, str]
 
 
-@bp.get("/<uuid:thread_id>")
+@bp.get("/<thread_id>")
 @describes(gives=ThreadDetail, errors=(404,))
-def get(thread_id: UUID) -> ResponseReturnValue:
+def get(thread_id: str) -> ResponseReturnValue:
     """Return one thread with its evidence and its evolution."""
+    id_ = _uuid(thread_id)
     rows = (
         select(ThreadContribution, Lecture.title)
         .join(Lecture, Lecture.id == ThreadContribution.lecture_id)
-        .where(ThreadContribution.thread_id == thread_id)
+        .where(ThreadContribution.thread_id == id_)
         .order_by(Lecture.created_at, Lecture.id)
     )
-    with deps().db.begin() as session:
-        thread = session.get(Thread, thread_id)
+    with reading() as session:
+        thread = session.get(Thread, id_)
         if thread is None:
             raise NotFound("Thread not found")
         found = session.execute(rows).all()
@@ -104,6 +108,13 @@ def get(thread_id: UUID) -> ResponseReturnValue:
         "updates": [_update(thread, part, title) for part, title in found[1:]],
         "lectureTitles": {part.lecture_id: title for part, title in found},
     }
+
+
+def _uuid(thread_id: str) -> UUID:
+    try:
+        return UUID(thread_id)
+    except ValueError:
+        raise NotFound("Thread not found") from None
 
 
 def _common(thread: Thread, part: ThreadContribution, title: str) -> dict[str, Any]:
@@ -133,7 +144,7 @@ def _occurrence(thread: Thread, part: ThreadContribution, title: str) -> dict[st
 def _update(thread: Thread, part: ThreadContribution, title: str) -> dict[str, Any]:
     return {
         **_common(thread, part, title),
-        "change_type": part.change_type or "refinement",
+        "change_type": concepts.change_type(part),
         "summary": part.change_summary or part.summary,
-        "details": [part.evidence],
+        "details": [concepts.shortened(part.evidence, _DETAIL_CHARACTERS)],
     }

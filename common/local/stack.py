@@ -20,6 +20,8 @@ from types import TracebackType
 from typing import IO, Self
 from urllib.parse import urlsplit
 
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
 from common import migrations
 from common.errors import AppError
 from common.local.postgres import (
@@ -155,7 +157,7 @@ class Stack:
         self.place.home.mkdir(parents=True, exist_ok=True)
         _require_free(self.place)
         self._complete_environment()
-        migrations.upgrade(self._environment["DATABASE_URL"])
+        _migrate(self._environment["DATABASE_URL"])
         for name, command, port in self._commands():
             environment = self._environment | {"PORT": str(port)}
             service = Service(name, command, environment, self._log(name))
@@ -268,6 +270,14 @@ def _require_free(place: Place) -> None:
                     f"Port {port} cannot be used ({os.strerror(exc.errno or 0)})."
                     f" Stop what uses it, or set {name} to another."
                 ) from exc
+
+
+def _migrate(url: str) -> None:
+    try:
+        migrations.upgrade(url)
+    except SQLAlchemyError as exc:
+        why = exc.orig if isinstance(exc, DBAPIError) else exc
+        raise StackCannotStart(f"The database cannot be used: {why}") from exc
 
 
 def _answers(url: str) -> bool:

@@ -117,7 +117,7 @@ def test_replacing_a_recording_costs_these_statements(ingest, statements):
     ingest()
     statements.clear()
     ingest()
-    assert len(statements) == 18, statements
+    assert len(statements) == 19, statements
 
 
 def test_an_upload_that_is_refused_costs_only_its_count(api, statements):

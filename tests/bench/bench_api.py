@@ -13,8 +13,6 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import psutil
 
@@ -24,7 +22,7 @@ from common.local.stack import Stack
 from tests.bench.closed_loop import Load, measure
 from tests.bench.lectures import fill
 from tests.bench.machine import cpu_seconds, describe, pss_mib, tree
-from tests.bench.running import database_url, pegasus
+from tests.bench.running import database_url, pegasus, pid
 
 _SAMPLE = Path(__file__).parents[2] / "examples" / "how_vaccines_work.mp3"
 _START_SECONDS = 30
@@ -75,7 +73,7 @@ def _options() -> argparse.Namespace:
 
 
 def _processes(stack: Stack) -> int:
-    return len(tree(stack.service("api").pid)) - 1  # gunicorn's master
+    return len(tree(pid(stack, "api"))) - 1  # gunicorn's master
 
 
 def _print_rates(stack: Stack, lectures: list[str], seconds: float) -> None:
@@ -106,13 +104,13 @@ def _print_starts(stack: Stack, times: int) -> None:
 def _start(stack: Stack) -> tuple[float, float]:
     api, port = stack.service("api"), free_port()
     started = time.perf_counter()
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603 - our own command
         api.command,
         env=dict(api.environment) | {"PORT": str(port)},
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait_for(f"http://127.0.0.1:{port}/health")
+        _wait_for(f"http://127.0.0.1:{port}")
         return cpu_seconds(tree(process.pid)), time.perf_counter() - started
     finally:
         process.terminate()
@@ -123,10 +121,11 @@ def _wait_for(url: str) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         try:
-            with urlopen(url, timeout=1):
-                return
-        except (URLError, OSError):
+            Client(url).get("/health")
+        except OSError:
             time.sleep(_LOOK_SECONDS)
+        else:
+            return
     sys.exit(f"{url} did not answer in {_START_SECONDS} s")
 
 
@@ -153,7 +152,7 @@ def _attend(client: Client, stage: str) -> None:
 def _print_memory(stack: Stack) -> None:
     print(f"\nidle memory in MiB (PSS; target {_MEMORY_TARGET_MIB} per process)")
     for name in ("api", "worker", "queue"):
-        for process in tree(stack.service(name).pid):
+        for process in tree(pid(stack, name)):
             print(f"  {name:<8}{_role(process):<28}{pss_mib(process):>6.0f}")
 
 

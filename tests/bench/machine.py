@@ -2,8 +2,9 @@
 
 import os
 import platform
-import time
-from dataclasses import dataclass
+import threading
+from contextlib import suppress
+from typing import Self
 
 import psutil
 from sqlalchemy import text
@@ -11,25 +12,28 @@ from sqlalchemy import text
 from common import db
 
 _MIB = 1024 * 1024
+_LOOK_SECONDS = 0.05
 
 
-def describe(url: str | None = None) -> str:
-    """Return one line about this machine, with the version of the database at ``url``.
+def describe(url: str) -> str:
+    """Return one line about this machine and the database at ``url``.
 
-    Figures mean little without it.
+    Figures mean little without it, and nothing on a machine that is busy otherwise.
     """
-    parts = [
-        f"{os.cpu_count()} cores",
-        f"load {os.getloadavg()[0]:.1f}",
-        f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
-        f"{platform.system()} {platform.machine()}",
-        f"Python {platform.python_version()}",
-    ]
-    if url is not None:
-        with db.connect(url).begin() as session:
-            version = session.execute(text("show server_version")).scalar()
-        parts.append(f"PostgreSQL {version}")
-    return ", ".join(parts)
+    factory = db.connect(url)
+    with db.reading(factory) as session:
+        version = session.scalar(text("show server_version"))
+    factory.kw["bind"].dispose()
+    return ", ".join(
+        [
+            f"{os.cpu_count()} cores",
+            f"load {os.getloadavg()[0]:.1f}",
+            f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
+            f"{platform.system()} {platform.machine()}",
+            f"Python {platform.python_version()}",
+            f"PostgreSQL {version}",
+        ]
+    )
 
 
 def tree(pid: int) -> list[psutil.Process]:
@@ -48,32 +52,40 @@ def cpu_seconds(processes: list[psutil.Process]) -> float:
     return sum(sum(process.cpu_times()[:4]) for process in processes)
 
 
-@dataclass
-class Peak:
-    """The most anonymous memory that a process tree held at once while it ran.
+class Growth:
+    """How much more memory a process and its children hold at the peak of a block.
 
-    Pages of files (code, the page cache of an upload) are not counted: the system takes
-    them back whenever it needs to.
+    Pages of files (code, or what waits in the page cache) do not count: the system
+    takes them back whenever it needs to.
     """
 
-    pid: int
-    mib: float = 0.0
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._start = self._peak = self._held_mib()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
 
-    def look(self) -> None:
-        """Measure once more."""
-        self.mib = max(self.mib, sum(_anonymous_mib(p) for p in tree(self.pid)))
+    @property
+    def mib(self) -> float:
+        """The growth so far."""
+        return self._peak - self._start
 
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
 
-def _anonymous_mib(process: psutil.Process) -> float:
-    try:
-        memory = process.memory_info()
-    except psutil.NoSuchProcess:
-        return 0.0
-    return (memory.rss - memory.shared) / _MIB
+    def __exit__(self, *_exc: object) -> None:
+        self._over.set()
+        self._thread.join()
 
+    def _watch(self) -> None:
+        while not self._over.wait(_LOOK_SECONDS):
+            self._peak = max(self._peak, self._held_mib())
 
-def wait_while(running, look, *, every_seconds=0.05) -> None:
-    """Call ``look`` again and again while ``running`` says so."""
-    while running():
-        look()
-        time.sleep(every_seconds)
+    def _held_mib(self) -> float:
+        held = 0.0
+        for process in tree(self._pid):
+            with suppress(psutil.NoSuchProcess):  # it ended since
+                memory = process.memory_info()
+                held += (memory.rss - memory.shared) / _MIB
+        return held

@@ -42,6 +42,13 @@ def clean_environment() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if not k.startswith(_OURS)}
 
 
+def pid(stack: Stack, name: str) -> int:
+    """Return the process of a service: gunicorn's master, or the queue."""
+    found = stack.service(name).pid
+    assert found is not None
+    return found
+
+
 def database_url(stack: Stack) -> str:
     """Return the address of the stack's database."""
     return stack.environment["DATABASE_URL"]

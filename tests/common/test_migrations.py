@@ -51,7 +51,10 @@ def tables(engine):
 def snapshot(engine):
     """Return everything that the schema consists of, in words."""
     with engine.connect() as connection:
-        return [sorted(map(tuple, connection.execute(text(query)))) for query in SCHEMA]
+        return [
+            sorted(map(tuple, connection.execute(text(query))))
+            for query in SCHEMA.split(";")
+        ]
 
 
 def test_an_empty_database_gets_every_table(empty):

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from common import settings
 from common.settings import InvalidEnvironment, Settings
@@ -211,6 +212,13 @@ def test_no_message_shows_a_value(environment):
         environment.setenv(variable, "hidden-word")
     environment.setenv("PEGASUS_INTERNAL_SECRET", "hidden-word" * 9)
     assert "hidden-word" not in "\n".join(problems())
+
+
+def test_the_error_behind_the_message_shows_no_value_either(environment):
+    environment.setenv("PEGASUS_INTERNAL_SECRET", "hidden-word")
+    with pytest.raises(ValidationError) as failure:
+        Settings()
+    assert "hidden-word" not in str(failure.value)
 
 
 @pytest.mark.parametrize("variable", SECRETS)

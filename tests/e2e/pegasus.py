@@ -109,6 +109,15 @@ class Pegasus:
         )
         return count
 
+    def unsent(self):
+        """Return how many tasks of this lecture's own jobs are still to be sent."""
+        [[count]] = self.rows(
+            "select count(*) from job_outbox o join jobs j on j.id = o.job_id"
+            " where j.subject = :subject",
+            subject=f"lecture:{self.lecture_id}",
+        )
+        return count
+
     def transcripts(self):
         [[count]] = self.rows(
             "select count(*) from transcripts t join lectures l using (recording_id)"

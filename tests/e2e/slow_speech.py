@@ -24,9 +24,14 @@ class SlowSpeech(OpenAIServer):
         super().__exit__(*exc)
 
     @property
+    def pieces(self) -> list[str]:
+        """What was asked for, in order."""
+        return [sha256(one.file).hexdigest() for one in self.asked]
+
+    @property
     def calls(self) -> Counter[str]:
         """How often each piece was asked for."""
-        return Counter(sha256(one.file).hexdigest() for one in self.asked)
+        return Counter(self.pieces)
 
     def hold_after(self, answers: int) -> None:
         """Give so many answers; who asks then waits until ``release``."""
@@ -39,8 +44,8 @@ class SlowSpeech(OpenAIServer):
         self._gate.set()
 
     def answer(self, asked):
-        reply = super().answer(asked)
-        with self._lock:
+        with self._lock:  # so that those who are answered are those who came first
+            reply = super().answer(asked)
             self._answers_left -= 1
             waits = self._answers_left < 0
         if waits:

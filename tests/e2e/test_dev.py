@@ -91,6 +91,16 @@ def test_a_port_that_is_none_is_refused(home):
         assert program.errors == "PORT must be a port (1 to 65535), not 'http'.\n"
 
 
+def test_a_database_that_cannot_be_reached_is_said_in_words(home):
+    url = f"postgresql://nobody:secret@127.0.0.1:{free_port()}/none"
+    ports = {"PORT": str(free_port()), "WORKER_PORT": str(free_port())}
+    with Program(_DEV, home=home, DATABASE_URL=url, **ports) as program:
+        assert program.exit_status() == 1
+        assert program.errors.startswith("The database cannot be used: ")
+        assert "Traceback" not in program.errors
+        assert "secret" not in program.errors
+
+
 @pytest.mark.skipif(os.cpu_count() == 1, reason="one core can do one thing at a time")
 def test_two_pieces_are_recognised_at_once(home, spoken):
     with dev(home) as (program, client, _ports):

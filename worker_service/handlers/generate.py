@@ -11,7 +11,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from common import ledger, object_keys, objects, threads
-from common.errors import Conflict, NotFound
+from common.errors import Conflict, NotFound, Unavailable
 from common.grounding import ground
 from common.jobs import Generation
 from common.models import (
@@ -36,14 +36,19 @@ def run(work: Work[Generation]) -> None:
 
     Safe to run twice: paid answers are remembered and the draft is saved before
     anything is made of it.
+
+    Raises:
+        Unavailable: another lecture changed the course's threads while the documents
+            that refer to them were stored; the next run has nothing else left to do.
     """
-    lecture, material, known = _read(work)
+    lecture, material = _read(work)
     draft = _draft(work, material)
     work.pulse.check()
     engine = work.deps.llm(work.payload.provider, work.payload.model).engine
-    documents = study_documents.documents(
-        lecture, draft, engine, threads.ids_of(lecture.course_id, draft.concepts, known)
-    )
+    found = (lecture.course_id, lecture.id, draft.concepts, draft.concept_updates)
+    with work.deps.db.begin() as session:
+        thread_ids = threads.plan(session, *found)
+    documents = study_documents.documents(lecture, draft, engine, thread_ids)
     folder = object_keys.artifacts(lecture.id, work.lease.run)
     keys = {name: f"{folder}/{name}.json" for name in documents}
     _store(work, documents, keys)
@@ -54,23 +59,16 @@ def run(work: Work[Generation]) -> None:
         "outputDir": uri(folder),
         "artifactPaths": {name: uri(key) for name, key in keys.items()},
     }
-    with work.finish(result) as session:
-        _require_lecture(session, lecture.id)
+    with work.finish(result, changes_threads=True) as session:
+        _require_lecture(session, lecture)
         _replace(session, _rows(work, lecture, documents, keys))
-        threads.replace(
-            session,
-            lecture.course_id,
-            lecture.id,
-            draft.concepts,
-            draft.concept_updates,
-        )
+        if threads.replace(session, *found) != thread_ids:
+            raise Unavailable("Another lecture of the course was at work.")
         objects.spare(session, keys.values())
 
 
-def _read(
-    work: Work[Generation],
-) -> tuple[Lecture, StudyMaterial, Mapping[str, str]]:
-    """Return the lecture, what the model is given, and the names of known threads."""
+def _read(work: Work[Generation]) -> tuple[Lecture, StudyMaterial]:
+    """Return the lecture, and what the model is given."""
     with work.deps.db.begin() as session:
         lecture = session.get(Lecture, work.payload.lecture_id)
         if lecture is None:
@@ -84,7 +82,7 @@ def _read(
             .order_by(SegmentRecord.number)
         )
         segments = tuple(_segment(row) for row in rows)
-        known, names = threads.known(session, lecture.course_id)
+        known = threads.known(session, lecture.course_id, lecture.id)
     if not segments:
         raise Conflict("Transcript text is empty.", code="transcript_empty")
     material = StudyMaterial(
@@ -95,7 +93,7 @@ def _read(
         lecture_mode=lecture.lecture_mode,
         threads=known,
     )
-    return lecture, material, names
+    return lecture, material
 
 
 def _segment(row: SegmentRecord) -> Segment:
@@ -149,10 +147,15 @@ def _store(
         work.deps.storage.write(keys[name], BytesIO(text.encode()))
 
 
-def _require_lecture(session: Session, lecture_id: str) -> None:
+def _require_lecture(session: Session, lecture: Lecture) -> None:
+    """Refuse a lecture that is gone, or has got another recording or course since."""
     found = session.execute(
         update(Lecture)
-        .where(Lecture.id == lecture_id)
+        .where(
+            Lecture.id == lecture.id,
+            Lecture.recording_id == lecture.recording_id,
+            Lecture.course_id == lecture.course_id,
+        )
         .values(status=LectureStatus.GENERATED)
         .returning(Lecture.id)
     ).first()
