@@ -1,6 +1,6 @@
 """Rows as clients see them; those of tables keep their columns' names."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -100,14 +100,6 @@ def job(found: Job) -> dict[str, Any]:
         "createdAt": timestamp(found.created_at),
         "updatedAt": timestamp(found.updated_at),
     }
-
-
-def newest_by_kind(found: Sequence[Job]) -> dict[str, Job]:
-    """Return the newest job of each kind of one lecture."""
-    newest: dict[str, Job] = {}
-    for one in sorted(found, key=lambda j: (j.created_at, j.id)):
-        newest[one.kind] = one
-    return newest
 
 
 def newest_jobs(

@@ -5,8 +5,9 @@ Counts of events only ever rise; they outlive the jobs themselves.
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 LATENCY_BUCKETS_MS = (
@@ -19,45 +20,46 @@ LATENCY_BUCKETS_MS = (
     300_000,
     600_000,
 )
+_WITHIN = ", ".join(
+    f"count(*) filter (where latency_ms <= {limit})" for limit in LATENCY_BUCKETS_MS
+)
 
+# A job that waits for its pieces is one job: they are work, not more to wait for.
 _DEPTH = text("""
 select state, count(*) from jobs
- where state in ('queued', 'running', 'waiting') group by state
+ where state in ('queued', 'running', 'waiting') and parent_id is null group by state
 """)
 _OLDEST = text("""
 select coalesce(extract(epoch from now() - min(available_at)), 0) from jobs
  where state = 'queued' and available_at <= now()
 """)
-_EVENTS = text("""
-select kind, from_state, to_state, count(*) from job_events
- group by kind, from_state, to_state
-""")
-_REPLAYS = text("""
-select kind, count(*) from jobs where replayed_from is not null group by kind
-""")
-_LATENCIES = text("""
-select kind, count(*), avg(ms), max(ms), array[
-         count(*) filter (where ms <= 1000), count(*) filter (where ms <= 5000),
-         count(*) filter (where ms <= 10000), count(*) filter (where ms <= 30000),
-         count(*) filter (where ms <= 60000), count(*) filter (where ms <= 120000),
-         count(*) filter (where ms <= 300000), count(*) filter (where ms <= 600000)]
-  from (select kind, extract(epoch from finished_at - created_at) * 1000 as ms
-          from jobs where state in ('succeeded', 'failed')) finished
- group by kind
-""")
+_EVENTS = text(f"""
+select kind, from_state, to_state, count(*) as events,
+       count(*) filter (where from_state is null and reason = 'replayed') as replays,
+       count(latency_ms) as ended,
+       coalesce(sum(latency_ms), 0) as total_ms,
+       coalesce(max(latency_ms), 0) as longest_ms,
+       array[{_WITHIN}] as within
+  from job_events group by kind, from_state, to_state
+""")  # noqa: S608 - made of our own numbers
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """How long finished jobs of one kind took, from being asked for to their end.
+    """How long jobs of one kind took that were done or failed, since asked for.
 
     ``buckets`` counts those that took at most ``LATENCY_BUCKETS_MS`` each.
     """
 
-    count: int
-    average_ms: float
-    longest_ms: float
-    buckets: tuple[int, ...]
+    count: int = 0
+    total_ms: float = 0.0
+    longest_ms: float = 0.0
+    buckets: tuple[int, ...] = (0,) * len(LATENCY_BUCKETS_MS)
+
+    @property
+    def average_ms(self) -> float:
+        """The mean; 0 of none."""
+        return self.total_ms / self.count if self.count else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +77,29 @@ def read(session: Session) -> Metrics:
     """Return the counts as they are now."""
     reached: dict[tuple[str, str], int] = defaultdict(int)
     retries: dict[str, int] = defaultdict(int)
-    for kind, before, after, count in session.execute(_EVENTS):
-        reached[kind, after] += count
-        if before == "running" and after == "queued":
-            retries[kind] += count
-    for kind, count in session.execute(_REPLAYS):
-        retries[kind] += count
+    latencies: dict[str, Latency] = {}
+    for row in session.execute(_EVENTS):
+        reached[row.kind, row.to_state] += row.events
+        retries[row.kind] += row.replays
+        if (row.from_state, row.to_state) == ("running", "queued"):
+            retries[row.kind] += row.events
+        if row.to_state in ("succeeded", "failed"):
+            latencies[row.kind] = _with(latencies.get(row.kind, Latency()), row)
     return Metrics(
         depth={row[0]: row[1] for row in session.execute(_DEPTH)},
         oldest_queued_seconds=float(session.execute(_OLDEST).scalar_one()),
         reached=dict(reached),
-        retries=dict(retries),
-        latencies={
-            kind: Latency(count, float(average), float(longest), tuple(buckets))
-            for kind, count, average, longest, buckets in session.execute(_LATENCIES)
-        },
+        retries={kind: count for kind, count in retries.items() if count},
+        latencies=latencies,
+    )
+
+
+def _with(latency: Latency, row: Row[Any]) -> Latency:
+    """Add the jobs that ended in one way to those that ended in others."""
+    pairs = zip(latency.buckets, row.within, strict=True)
+    return Latency(
+        count=latency.count + row.ended,
+        total_ms=latency.total_ms + row.total_ms,
+        longest_ms=max(latency.longest_ms, row.longest_ms),
+        buckets=tuple(before + more for before, more in pairs),
     )

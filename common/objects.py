@@ -19,7 +19,9 @@ GRACE = timedelta(hours=24)  # longer than any job lives that may still spare it
 
 def doom(session: Session, keys: Iterable[str], *, after: timedelta) -> None:
     """Have these objects removed once ``after`` has passed, unless they are spared."""
-    rows = [{"object_key": key, "due_at": func.now() + after} for key in keys]
+    rows = [
+        {"object_key": key, "due_at": func.now() + after} for key in dict.fromkeys(keys)
+    ]
     if not rows:
         return
     statement = insert(DoomedObject).values(rows)

@@ -150,7 +150,7 @@ class Settings(BaseSettings):
     def _database_is_named(cls, value: object) -> object:
         if not str(value).strip():
             raise _problem("must be set.")
-        if not urlsplit(str(value)).scheme.startswith("postgres"):
+        if not _is_postgres_url(str(value)):
             raise _problem("must be a PostgreSQL URL.")
         return value
 
@@ -208,6 +208,14 @@ class Settings(BaseSettings):
     def max_pdf_upload_bytes(self) -> int:
         """Largest document that the API takes."""
         return self.max_pdf_upload_mb * _MIB
+
+
+def _is_postgres_url(value: str) -> bool:
+    try:
+        address = urlsplit(value)
+        return address.scheme.startswith("postgres") and (address.port or 1) > 0
+    except ValueError:  # a port that is no number
+        return False
 
 
 def load(service: Service) -> Settings:

@@ -168,4 +168,5 @@ class JobEvent(Base):
     attempt: Mapped[int]
     crash_count: Mapped[int]
     prev_expires_at: Mapped[datetime | None]
-    reason: Mapped[str | None]
+    reason: Mapped[str | None]  # an error's code; of a job's first event, "replayed"
+    latency_ms: Mapped[float | None]  # of a last event: since the job was asked for

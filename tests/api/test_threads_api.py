@@ -8,13 +8,14 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select
 
+from common import threads
 from common.models import Thread
 from common.providers.llm.extractive import ExtractiveModel
 from common.study import Concept, ConceptUpdate, StudyMaterial
 from common.transcript import Segment
 from tests import factories, invariants
 from tests.common.job_steps import is_blocked, until
-from tests.conftest import make_api, make_ingest
+from tests.conftest import make_api, make_ingest, spoken_wav
 from tests.factories import minute
 
 SAID = {
@@ -79,6 +80,11 @@ def heard(lecture_id):
     return answer
 
 
+def sound(lecture_id):
+    """What was heard in the same sound before is not asked for again."""
+    return spoken_wav(4.0 + int(lecture_id[1:]) / 10)
+
+
 @pytest.fixture
 def transcribe(ingest, worker, queue, speech, db):
     """Take in a lecture that says these things."""
@@ -86,7 +92,10 @@ def transcribe(ingest, worker, queue, speech, db):
     def make(lecture_id, course_id="c1"):
         speech.answer = heard(lecture_id)
         reply = ingest(
-            lecture_id=lecture_id, course_id=course_id, title=lecture_id.upper()
+            sound(lecture_id),
+            lecture_id=lecture_id,
+            course_id=course_id,
+            title=lecture_id.upper(),
         )
         assert reply.status_code == 200, reply.text
         with db.begin() as session:
@@ -365,7 +374,8 @@ def course(committed_deps, committed_worker, queue, speech, model):
     api = make_api(committed_deps)
     for lecture_id in ("l1", "l2"):
         speech.answer = heard(lecture_id)
-        make_ingest(api)(lecture_id=lecture_id, title=lecture_id.upper())
+        send = make_ingest(api)
+        send(sound(lecture_id), lecture_id=lecture_id, title=lecture_id.upper())
         committed_worker.run_all(queue)
     return api
 
@@ -440,7 +450,7 @@ def test_deleting_while_a_lecture_s_threads_are_written_waits_and_wins(
     course, committed_worker, committed_db, queue, model, monkeypatch, path
 ):
     model.concepts = {"L1": [concept()]}
-    replace = __import__("common.threads").threads.replace
+    replace = threads.replace
     with ThreadPoolExecutor(1) as pool:
         asked = []
 
@@ -450,7 +460,7 @@ def test_deleting_while_a_lecture_s_threads_are_written_waits_and_wins(
                 until(lambda: is_blocked(committed_db))
             return replace(*args)
 
-        monkeypatch.setattr("common.threads.replace", replacing)
+        monkeypatch.setattr(threads, "replace", replacing)
         course.post("/lectures/l1/generate", json={})
         committed_worker.run_all(queue)
         assert asked[0].result(10).status_code == 200
