@@ -37,7 +37,8 @@ def timestamp(at: datetime | None) -> str | None:
     """Return UTC with microseconds and ``Z``, e.g. ``2026-11-20T20:57:39.676113Z``."""
     if at is None:
         return None
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    text = at.astimezone(UTC).isoformat(timespec="microseconds")
+    return text.replace("+00:00", "Z")
 
 
 def lectures() -> Select[Lecture, str, str | None, str]:

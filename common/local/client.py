@@ -23,6 +23,10 @@ class RequestFailed(AppError):
     """The API refused a request, or did not answer."""
 
 
+class ApiBroken(RequestFailed):
+    """The API failed; only its log says why."""
+
+
 class Client:
     """Talks to one Pegasus; ``token`` is its PLC_WRITE_API_TOKEN, if it has one."""
 
@@ -90,6 +94,8 @@ class Client:
                 answer = reply.read()
             except (OSError, http.client.HTTPException) as exc:
                 raise RequestFailed(f"The API does not answer: {exc}.") from exc
+        if reply.status >= http.client.INTERNAL_SERVER_ERROR:
+            raise ApiBroken(_reason(reply.status, answer))
         if reply.status >= http.client.BAD_REQUEST:
             raise RequestFailed(_reason(reply.status, answer))
         return answer

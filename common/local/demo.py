@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from common.errors import AppError
 from common.local import demo_page
-from common.local.client import Client
+from common.local.client import ApiBroken, Client
 from common.local.postgres import free_port
 from common.local.processes import Stopped, stop_on_signals
 from common.local.stack import Place, Stack, place_from
@@ -157,11 +157,13 @@ def _run(file: Path, here: Path) -> None:
     home = demo_page.seen_from(here, place.home)
     print(f"Starting database, task queue, worker and API in {home} ...", flush=True)
     token = os.environ.get("PLC_WRITE_API_TOKEN", "").strip()
-    with Stack(
-        place, environment=_environment(file, usual), log_folder=place.home / "logs"
-    ) as stack:
-        demo = Demo(file, stack, Client(place.url, token=token))
-        _make(demo, here, usual)
+    logs = place.home / "logs"
+    with Stack(place, environment=_environment(file, usual), log_folder=logs) as stack:
+        try:
+            _make(Demo(file, stack, Client(place.url, token=token)), here, usual)
+        except ApiBroken as exc:
+            why = str(exc).rstrip(".")
+            raise StageFailed(f"{why}. The logs are in {logs}.") from exc
 
 
 def _environment(file: Path, usual: Place) -> Mapping[str, str]:

@@ -84,6 +84,11 @@ class Job(Dated, Base):
             "id",
             postgresql_where="state = 'failed' and parent_id is null",
         ),
+        Index(
+            "ix_jobs_live",
+            "state",
+            postgresql_where=text(f"{_LIVE} and parent_id is null"),
+        ),
         Index("ix_jobs_parent", "parent_id", postgresql_where="parent_id is not null"),
         Index("ix_jobs_subject", "subject", "created_at", "id"),
         Index(

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+from common.errors import AppError
 from common.local.client import Client
 from common.local.postgres import free_port
 from common.local.stack import Stack
@@ -122,7 +123,7 @@ def _wait_for(url: str) -> None:
     while time.monotonic() < deadline:
         try:
             Client(url).get("/health")
-        except OSError:
+        except AppError:
             time.sleep(_LOOK_SECONDS)
         else:
             return

@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from common.local.client import Client, RequestFailed
+from common.local.client import ApiBroken, Client, RequestFailed
 from common.local.postgres import free_port
 
 
@@ -55,7 +55,7 @@ def test_a_refusal_says_why(server):
 
 def test_a_refusal_without_a_reason_gives_its_status(server):
     server.refusal = 502, b"<html>"
-    with pytest.raises(RequestFailed, match=r"^The API answered 502\.$"):
+    with pytest.raises(ApiBroken, match=r"^The API answered 502\.$"):
         client(server).post("/x", {})
 
 

@@ -62,15 +62,17 @@ def test_a_recording_becomes_study_material(run):
 
 def test_every_file_is_where_it_is_said_to_be(run):
     folder = run.home / "demo" / "short-talk"
-    assert set(run.listed("Your files")) == {str(folder / name) for name in _FILES}
-    assert {path.name for path in folder.iterdir()} == _FILES
+    found = {path.name for path in folder.iterdir()}
+    assert found >= _FILES
+    said = [line for line in run.listed("Your files") if line]
+    assert set(said) == {str(folder / name) for name in found}
     assert (folder / "study-pack.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_every_address_answers_once_dev_runs(run):
     ports = {"PORT": str(run.port), "WORKER_PORT": str(free_port())}
     urls = run.listed("The same over HTTP, whenever scripts/dev runs")
-    assert len(urls) == 1 + len(_FILES)
+    assert len(urls) == 1 + len(run.listed("Your files"))  # and the lecture itself
     with Program("common.local.dev", home=run.home, **ports) as dev:
         dev.shows("ready: ")
         for url in urls:

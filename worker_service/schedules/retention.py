@@ -78,27 +78,28 @@ def run(deps: Deps, *, dry_run: bool = False) -> Report:
     after = ""
     while True:
         with deps.db.begin() as session:
-            rows = session.execute(_candidates(limits, after)).all()
+            found = session.execute(_candidates(limits, after)).all()
+            rows = _at_rest(session, found)
             if not dry_run:
                 _forget(session, rows)
-        if not rows:
+        if not found:
             return report
-        after = rows[-1].lecture_id
-        _count(report, rows, dry_run=dry_run)
-        if not dry_run:
+        after = found[-1].lecture_id
+        if dry_run:
+            _count(report, rows)
+        else:
+            report.lecturesUpdated += len(rows)
             _remove(deps, rows, report)
 
 
 def _candidates(limits: Limits, after: str) -> Select[Any]:
     """Return a batch of lectures with something to remove, in the order of their ids.
 
-    ``audio_key`` and ``transcript_key`` name what is to go, null what is not.
+    ``audio_key`` and ``transcript_key`` name what is to go, null what is not. Who
+    asks for a job locks its lecture first, so none can be asked for from here on.
     """
     audio = _old_enough(limits.audio_days)
     transcript = _old_enough(limits.transcript_days)
-    live = select(Job.id).where(
-        Job.subject == lecture_subject("") + Lecture.id, Job.state.in_(LIVE_STATES)
-    )
     return (
         select(
             Lecture.id.label("lecture_id"),
@@ -110,7 +111,6 @@ def _candidates(limits: Limits, after: str) -> Select[Any]:
         .outerjoin(TranscriptRecord, TranscriptRecord.recording_id == Recording.id)
         .where(
             Lecture.id > after,
-            ~live.exists(),
             or_(
                 and_(audio, Recording.object_key.is_not(None)),
                 and_(transcript, TranscriptRecord.object_key.is_not(None)),
@@ -120,6 +120,19 @@ def _candidates(limits: Limits, after: str) -> Select[Any]:
         .limit(_BATCH)
         .with_for_update(of=Lecture, skip_locked=True)
     )
+
+
+def _at_rest(session: Session, rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+    """Return those without a live job. Asked once they are locked, or one may slip in."""
+    subjects = {lecture_subject(row.lecture_id): row for row in rows}
+    live = set(
+        session.scalars(
+            select(Job.subject).where(
+                Job.subject.in_(subjects), Job.state.in_(LIVE_STATES)
+            )
+        )
+    )
+    return [row for subject, row in subjects.items() if subject not in live]
 
 
 def _old_enough(days: int) -> ColumnElement[bool]:
@@ -150,32 +163,33 @@ def _keys(row: Row[Any]) -> list[str]:
     return [key for key in (row.audio_key, row.transcript_key) if key]
 
 
-def _count(report: Report, rows: Sequence[Row[Any]], *, dry_run: bool) -> None:
+def _count(report: Report, rows: Sequence[Row[Any]]) -> None:
     report.audioDeleted += sum(bool(row.audio_key) for row in rows)
     report.transcriptsDeleted += sum(bool(row.transcript_key) for row in rows)
-    if dry_run:
-        report.lecturesWouldUpdate += len(rows)
-    else:
-        report.lecturesUpdated += len(rows)
+    report.lecturesWouldUpdate += len(rows)
 
 
 def _remove(deps: Deps, rows: Sequence[Row[Any]], report: Report) -> None:
     """Remove the objects now; what fails is still promised."""
-    gone = []
-    for row in rows:
-        for key in _keys(row):
-            try:
-                deps.storage.delete(key)
-            except (Unavailable, OSError) as exc:
-                log.warning("object not removed", extra={"error": str(exc)})
-                if key == row.audio_key:
-                    report.audioDeleteFailures += 1
-                else:
-                    report.transcriptDeleteFailures += 1
-            else:
-                gone.append(key)
+    audio = [row.audio_key for row in rows if row.audio_key]
+    transcripts = [row.transcript_key for row in rows if row.transcript_key]
+    gone = [key for key in audio if _removed(deps, key)]
+    report.audioDeleted += len(gone)
+    report.audioDeleteFailures += len(audio) - len(gone)
+    gone_too = [key for key in transcripts if _removed(deps, key)]
+    report.transcriptsDeleted += len(gone_too)
+    report.transcriptDeleteFailures += len(transcripts) - len(gone_too)
     with deps.db.begin() as session:
-        objects.spare(session, gone)
+        objects.spare(session, [*gone, *gone_too])
+
+
+def _removed(deps: Deps, key: str) -> bool:
+    try:
+        deps.storage.delete(key)
+    except (Unavailable, OSError) as exc:
+        log.warning("object not removed", extra={"error": type(exc).__name__})
+        return False
+    return True
 
 
 def main() -> int:

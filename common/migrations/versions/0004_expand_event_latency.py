@@ -13,6 +13,7 @@ down_revision = "0003_expand_threads_and_safety"
 branch_labels = None
 depends_on = None
 
+LIVE = "state in ('queued', 'running', 'waiting') and parent_id is null"
 GUARD = """
 create or replace function job_guard() returns trigger language plpgsql as $$
 begin
@@ -66,8 +67,16 @@ NEW = {
 def upgrade() -> None:
     op.add_column("job_events", sa.Column("latency_ms", sa.Double(), nullable=True))
     op.execute(GUARD.format(**NEW))
+    op.create_index(
+        "ix_jobs_live",
+        "jobs",
+        ["state"],
+        unique=False,
+        postgresql_where=sa.text(LIVE),
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("ix_jobs_live", table_name="jobs", postgresql_where=sa.text(LIVE))
     op.execute(GUARD.format(**OLD))
     op.drop_column("job_events", "latency_ms")
