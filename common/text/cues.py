@@ -99,6 +99,15 @@ _TALK = re.compile(
     )\b""",
     re.IGNORECASE | re.VERBOSE,
 )
+_ASKS = re.compile(
+    r"(?:what|why|how|who|where|when|which|is|are|do|does|can|could|should)"
+    r" (?:is|are|do|does|did|can|could|should|would|will|we|you|the|it|this)\b",
+    re.IGNORECASE,
+)
+_ASKS_NOT = re.compile(r"(?:when|where|what|how|who) (?:the|we|you|it|this)\b", re.I)
+_ASKS_WHAT_HAPPENS = re.compile(
+    r"what happen(?:s|ed) (?:when|if|to|in|after)\b(?!.* is that\b)", re.IGNORECASE
+)
 _FACETS: Mapping[str, re.Pattern[str]] = {
     "what": re.compile(
         r"\b(?:(?:is|are) (?:an?|the|any|called|known as|defined)|means|refers to"
@@ -193,17 +202,9 @@ def is_belief(text: str) -> bool:
 
 def is_question(text: str) -> bool:
     """Return whether this is a question, with a question mark or without."""
-    return text.endswith(("?", "？", "؟")) or bool(  # noqa: RUF001
-        re.match(
-            r"(?:what|why|how|who|where|when|which|is|are|do|does|can|could|should)"
-            r" (?:is|are|do|does|did|can|could|should|would|will|we|you|the|it|this)\b",
-            text,
-            re.IGNORECASE,
-        )
-        and not re.match(
-            r"(?:when|where|what|how|who) (?:the|we|you|it|this)\b", text, re.IGNORECASE
-        )
-    )
+    if text.endswith(("?", "？", "؟")) or _ASKS_WHAT_HAPPENS.match(text):  # noqa: RUF001
+        return True
+    return bool(_ASKS.match(text)) and not _ASKS_NOT.match(text)
 
 
 def facets(text: str) -> frozenset[str]:

@@ -37,6 +37,7 @@ class Load:
 class Figures:
     """Requests per second, and how long one took."""
 
+    requests: int  # all of them, those of the warm-up too
     requests_per_second: float
     p50_ms: float
     p95_ms: float
@@ -78,6 +79,7 @@ def _run(load: Load) -> Figures:
         raise errors[0]
     took = sorted(t for finished, t in answers if begin <= finished <= end)
     return Figures(
+        requests=len(answers),
         requests_per_second=len(took) / (end - begin),
         p50_ms=1000 * took[len(took) // 2],
         p95_ms=1000 * took[len(took) * 95 // 100],

@@ -197,4 +197,6 @@ def test_talk_about_the_lecture_is_told_from_its_subject():
 def test_a_question_needs_no_question_mark():
     assert is_question("How does a cell divide?")
     assert is_question("where does inflation come from.")
+    assert is_question("What happens when a new virus enters the body.")
+    assert not is_question("What happens in the cell is that water leaves it.")
     assert not is_question("When the cell divides, it is large.")

@@ -30,7 +30,7 @@ from sqlalchemy.orm import Session
 from common import deps as wiring
 from common import logs, objects, settings
 from common.deps import Deps
-from common.errors import Unavailable
+from common.errors import AppError
 from common.jobs.payloads import lecture_subject
 from common.models import LIVE_STATES, Job, Lecture, Recording, TranscriptRecord
 
@@ -123,7 +123,10 @@ def _candidates(limits: Limits, after: str) -> Select[Any]:
 
 
 def _at_rest(session: Session, rows: Sequence[Row[Any]]) -> list[Row[Any]]:
-    """Return those without a live job. Asked once they are locked, or one may slip in."""
+    """Return those without a live job.
+
+    Asked of locked lectures: a job could be asked for just before they were locked.
+    """
     subjects = {lecture_subject(row.lecture_id): row for row in rows}
     live = set(
         session.scalars(
@@ -186,8 +189,8 @@ def _remove(deps: Deps, rows: Sequence[Row[Any]], report: Report) -> None:
 def _removed(deps: Deps, key: str) -> bool:
     try:
         deps.storage.delete(key)
-    except (Unavailable, OSError) as exc:
-        log.warning("object not removed", extra={"error": type(exc).__name__})
+    except (AppError, OSError) as exc:
+        log.warning("object not removed", extra={"error": str(exc)})
         return False
     return True
 

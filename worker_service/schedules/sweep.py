@@ -3,13 +3,11 @@
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
-from datetime import timedelta
 
 from sqlalchemy import delete, func
 
 from common import jobs, objects
 from common.deps import Deps
-from common.errors import Unavailable
 from common.errors import AppError
 from common.models import IdempotencyKey, RateWindow
 from worker_service.handlers import fail_rescued
@@ -19,7 +17,6 @@ log = logging.getLogger(__name__)
 LOST_AFTER_SECONDS = 600  # a due job without a task for so long has lost its task
 _MOST_ROUNDS = 20  # of 50 tasks or 100 objects; what is left waits for the next call
 _BATCH = 100
-_REFUSED = timedelta(minutes=10)  # until storage is asked again for the same object
 _REFUSED_AGAIN = timedelta(hours=1)
 
 
@@ -78,26 +75,28 @@ def _send_all(deps: Deps) -> int:
 
 
 def _remove_doomed(deps: Deps) -> int:
-    """Remove objects whose hour has come; a missing one counts as removed."""
+    """Remove objects whose hour has come; a missing one counts as removed.
+
+    One that storage refuses to remove waits an hour and holds up nobody.
+    """
     total = 0
     for _ in range(_MOST_ROUNDS):
         with deps.db.begin() as session:
             keys = objects.due(session, limit=_BATCH)
-        gone = [key for key in keys if _removed(deps, key)]
-        with deps.db.begin() as session:
-            objects.spare(session, gone)
-            objects.doom(session, set(keys) - set(gone), after=_REFUSED)
-        total += len(gone)
-        if not gone:
+        if not keys:
             break
+        refused = [key for key in keys if not _removed(deps, key)]
+        with deps.db.begin() as session:
+            objects.spare(session, keys)
+            objects.doom(session, refused, after=_REFUSED_AGAIN)
+        total += len(keys) - len(refused)
     return total
 
 
 def _removed(deps: Deps, key: str) -> bool:
-    """Remove one object; what storage refuses must not keep others waiting."""
     try:
         deps.storage.delete(key)
-    except (Unavailable, OSError) as exc:
-        log.warning("object not removed", extra={"error": type(exc).__name__})
+    except (AppError, OSError) as exc:
+        log.warning("object not removed", extra={"error": str(exc)})
         return False
     return True
