@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api_service import idempotency
-from api_service.context import deps
+from api_service.context import deps, reading
 from api_service.views import job_status
 from common import jobs
 from common.errors import NotFound
@@ -17,6 +17,8 @@ from common.models import Job, JobState, Lecture
 
 Prepare = Callable[[Session], tuple[Payload, dict[str, str]]]
 """Checks the request in a transaction; returns the job and what else to answer."""
+
+_MOST_SECONDS = 60  # for a few statements, of which each may wait 30 s for a lock
 
 
 def lecture(session: Session, lecture_id: str, text: str) -> Lecture:
@@ -39,7 +41,7 @@ def ask(
     When the queue is down the job waits in the outbox, and the answer is the same. A
     request that repeats an ``Idempotency-Key`` gets the first one's answer.
     """
-    with idempotency.attempt(operation, fingerprint) as attempt:
+    with idempotency.attempt(operation, fingerprint, seconds=_MOST_SECONDS) as attempt:
         if attempt.answer is not None:
             return attempt.answer
         with deps().db.begin() as session:
@@ -54,21 +56,25 @@ def ask(
 
 
 def _body(
-    job_id: UUID, payload: Payload, state: JobState, *, created: bool
+    job_id: UUID, payload: Payload, state: str | None, *, created: bool
 ) -> dict[str, Any]:
     body = {
         "jobId": str(job_id),
-        "status": job_status(state),
+        "status": job_status(state or JobState.QUEUED),
         "jobType": payload.kind,
     }
     return body if created else body | {"deduplicated": True}
 
 
 def _as_it_is_now(job_id: UUID, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the answer with the job's present status: it may be done by now."""
-    with deps().db.begin() as session:
-        return {**body, "status": job_status(_state(session, job_id))}
+    """Return the answer with the job's present status: it may be done by now.
+
+    It may also be gone, with its lecture; then it was as the answer says.
+    """
+    with reading() as session:
+        state = _state(session, job_id)
+    return dict(body) if state is None else {**body, "status": job_status(state)}
 
 
-def _state(session: Session, job_id: UUID) -> JobState:
-    return JobState(session.scalars(select(Job.state).where(Job.id == job_id)).one())
+def _state(session: Session, job_id: UUID) -> str | None:
+    return session.scalar(select(Job.state).where(Job.id == job_id))

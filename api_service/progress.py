@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from api_service.views import job_error, job_status, timestamp
-from common.models import LIVE_STATES, Job, Lecture
+from api_service.views import StageJob, job_error, job_status, timestamp
+from common.models import LIVE_STATES, Lecture
 
 STAGES = {
     "transcription": "transcription",
@@ -13,12 +13,12 @@ STAGES = {
 }  # stage: kind of its jobs, in the order in which they follow each other
 
 
-def stages(newest: Mapping[str, Job]) -> dict[str, dict[str, Any]]:
+def stages(newest: Mapping[str, StageJob]) -> dict[str, dict[str, Any]]:
     """Return each stage's status; ``newest`` holds the newest job of each kind."""
     return {stage: _stage(newest.get(kind)) for stage, kind in STAGES.items()}
 
 
-def _stage(job: Job | None) -> dict[str, Any]:
+def _stage(job: StageJob | None) -> dict[str, Any]:
     if job is None:
         absent = dict.fromkeys(("jobId", "createdAt", "updatedAt", "error"))
         return {"status": "not_started", **absent, "progressPercent": 0}
@@ -32,13 +32,12 @@ def _stage(job: Job | None) -> dict[str, Any]:
     }
 
 
-def _percent(job: Job) -> int:
+def _percent(job: StageJob) -> int:
     """Return how much is done; of a job that waits for its pieces, those that are."""
-    pieces = int(job.checkpoint.get("fanned_out") or 0)
-    if job.state not in LIVE_STATES or not pieces:
+    if job.state not in LIVE_STATES or not job.pieces:
         return job.progress
-    done = pieces - job.pending_children
-    return min(99, job.progress + (100 - job.progress) * done // pieces)
+    done = job.pieces - job.pending_children
+    return min(99, job.progress + (100 - job.progress) * done // job.pieces)
 
 
 def roll_up(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -76,7 +75,7 @@ def links(lecture_id: str) -> dict[str, str]:
 
 
 def lecture_progress(
-    lecture_id: str, status: str, newest: Mapping[str, Job]
+    lecture_id: str, status: str, newest: Mapping[str, StageJob]
 ) -> dict[str, Any]:
     """Return the whole progress object of one lecture."""
     found = stages(newest)
@@ -109,7 +108,7 @@ def course_progress(lectures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def latest_activity(
-    lectures: Sequence[Lecture], newest: Mapping[str, Mapping[str, Job]]
+    lectures: Sequence[Lecture], newest: Mapping[str, Mapping[str, StageJob]]
 ) -> str | None:
     """Return when anything last happened in a course; None if it has no lectures."""
     times = [lecture.updated_at for lecture in lectures]

@@ -1,5 +1,7 @@
 """How often a client may write: a sliding window, exact across all processes."""
 
+from ipaddress import IPv6Address, IPv6Network, ip_address
+
 from flask import Flask, request
 from sqlalchemy import text
 
@@ -24,11 +26,12 @@ on conflict (key) do update
 returning key
 """)
 
+# A place is free when the event leaves that has so many newer ones behind it.
 _WAIT = text("""
-select extract(epoch from min(e) - clock_timestamp()) + :window
+select extract(epoch from e - clock_timestamp()) + :window
   from rate_windows w, unnest(w.events) e
  where w.key = :key
-   and e > clock_timestamp() - make_interval(secs => :window)
+ order by e desc offset :newer limit 1
 """)
 
 
@@ -57,9 +60,28 @@ def client_address() -> str:
     """
     hops = deps().settings.trusted_proxy_hops
     forwarded = request.headers.get("X-Forwarded-For", "").split(",")
-    if hops and len(forwarded) >= hops and forwarded[-hops].strip():
-        return forwarded[-hops].strip()[:64]
-    return request.remote_addr or "unknown"
+    named = forwarded[-hops] if 0 < hops <= len(forwarded) else ""
+    return _network(named) or _network(request.remote_addr or "") or "unknown"
+
+
+def _network(entry: str) -> str | None:
+    """Return an address, of IPv6 the /64 that is one client's; None if it is none."""
+    try:
+        address = ip_address(_without_port(entry.strip()))
+    except ValueError:
+        return None
+    if not isinstance(address, IPv6Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(IPv6Network((int(address) >> 64 << 64, 64)))
+
+
+def _without_port(entry: str) -> str:
+    """Return the address in ``[2001:db8::1]:443`` or ``192.0.2.1:443``, as some write."""
+    if entry.startswith("["):
+        return entry[1:].partition("]")[0]
+    return entry.partition(":")[0] if entry.count(":") == 1 else entry
 
 
 def _count() -> None:
@@ -76,12 +98,10 @@ def take(key: str) -> None:
         TooManyWrites: the window is full.
     """
     settings = deps().settings
+    most = settings.write_rate_limit_max_requests
     values = {"key": key, "window": settings.write_rate_limit_window_sec}
     with deps().db.begin() as session:
-        taken = session.execute(
-            _TAKE, values | {"most": settings.write_rate_limit_max_requests}
-        ).first()
-        if taken is not None:
+        if session.execute(_TAKE, values | {"most": most}).first() is not None:
             return
-        wait = session.execute(_WAIT, values).scalar()
+        wait = session.execute(_WAIT, values | {"newer": most - 1}).scalar()
     raise TooManyWrites(max(1.0, float(wait or 1)))

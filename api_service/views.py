@@ -1,8 +1,10 @@
 """Rows as clients see them; those of tables keep their columns' names."""
 
 from collections.abc import Collection
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Row, Select, select
 from sqlalchemy.dialects.postgresql import distinct_on
@@ -31,6 +33,31 @@ JOB_STATUS = {
 
 
 LectureRow = Row[Lecture, str, str | None, str]
+
+
+@dataclass(frozen=True, slots=True)
+class StageJob:
+    """A job, as far as it tells how far its lecture has come.
+
+    ``pieces`` is how many pieces it was split into, None of one that was not split.
+    """
+
+    id: UUID
+    kind: str
+    state: str
+    progress: int
+    pending_children: int
+    error_code: str | None
+    error_detail: str | None
+    created_at: datetime
+    updated_at: datetime
+    pieces: int | None
+
+
+STAGE_JOB = (
+    *(getattr(Job, field.name) for field in fields(StageJob) if field.name != "pieces"),
+    Job.checkpoint["fanned_out"].as_integer(),
+)
 
 
 def timestamp(at: datetime | None) -> str | None:
@@ -80,7 +107,7 @@ def job_status(state: str) -> str:
     return JOB_STATUS[JobState(state)]
 
 
-def job_error(job: Job) -> str | None:
+def job_error(job: Job | StageJob) -> str | None:
     """Return why a job failed; nothing while it may still succeed."""
     if job.state == JobState.CANCELLED:
         return "cancelled"
@@ -105,18 +132,23 @@ def job(found: Job) -> dict[str, Any]:
 
 def newest_jobs(
     session: Session, lecture_ids: Collection[str]
-) -> dict[str, dict[str, Job]]:
-    """Return the newest job of each kind of each lecture, in one statement."""
+) -> dict[str, dict[str, StageJob]]:
+    """Return the newest job of each kind of each lecture, in one statement.
+
+    Of each job only what tells how far it is: with the drafts that are kept with them
+    a course's progress would be a matter of megabytes.
+    """
     subjects = {lecture_subject(id_): id_ for id_ in lecture_ids}
     query = (
-        select(Job)
+        select(Job.subject, *STAGE_JOB)
         .ext(distinct_on(Job.subject, Job.kind))
         .where(Job.subject.in_(subjects))
         .order_by(Job.subject, Job.kind, Job.created_at.desc(), Job.id.desc())
     )
-    found: dict[str, dict[str, Job]] = {}
-    for one in session.scalars(query):
-        found.setdefault(subjects[one.subject or ""], {})[one.kind] = one
+    found: dict[str, dict[str, StageJob]] = {}
+    for subject, *columns in session.execute(query):
+        one = StageJob(*columns)
+        found.setdefault(subjects[subject], {})[one.kind] = one
     return found
 
 

@@ -31,7 +31,6 @@ def build(settings: Settings) -> Deps:
         db=db.connect(
             settings.database_url.get_secret_value(),
             pool_size=settings.database_pool_size,
-            max_overflow=settings.database_max_overflow,
         ),
         storage=storage.from_settings(settings),
         queue=queue.from_settings(settings),

@@ -83,8 +83,7 @@ class Settings(BaseSettings):
 
     # Database
     database_url: SecretStr = Field(SecretStr(""), validation_alias="DATABASE_URL")
-    database_pool_size: Positive = _env("PEGASUS_DATABASE_POOL_SIZE", 5)
-    database_max_overflow: NotNegative = _env("PEGASUS_DATABASE_MAX_OVERFLOW", 5)
+    database_pool_size: Positive = _env("PEGASUS_DATABASE_POOL_SIZE", 10)
     redis_url: Secret = _env("REDIS_URL", None)  # accepted, unused: decision 0004
 
     # Storage

@@ -12,6 +12,9 @@ from common.study import StudyDraft, StudyMaterial
 from common.transcript import Engine, Segment
 from common.usage import Usage
 
+FAKE_SPEECH = Engine("fake", "fake-1")
+FAKE_LLM = Engine("fake", "fake-llm")
+
 
 @dataclass
 class FakeQueue:
@@ -43,7 +46,7 @@ class FakeSpeech:
     calls: int = 0
     answer: Callable[[bytes], tuple[Segment, ...]] | None = None
     errors: list[Exception] = field(default_factory=list)
-    engine: Engine = Engine("fake", "fake-1")
+    engine: Engine = FAKE_SPEECH
 
     @property
     def limits(self) -> Limits:
@@ -64,7 +67,7 @@ class FakeLanguageModel:
 
     errors: list[Exception] = field(default_factory=list)
     calls: int = 0
-    engine: Engine = Engine("fake", "fake-llm")
+    engine: Engine = FAKE_LLM
 
     def study(self, material: StudyMaterial, remember: Remember) -> StudyDraft:
         self.calls += 1

@@ -97,6 +97,7 @@ def picture(path, kind="png"):
     """Write one still picture, whatever the suffix of ``path`` says."""
     frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), "rgb24")
     codec = av.CodecContext.create({"png": "png", "jpeg": "mjpeg"}[kind], "w")
+    assert isinstance(codec, av.VideoCodecContext)
     codec.width = codec.height = 64
     codec.pix_fmt = {"png": "rgb24", "jpeg": "yuvj420p"}[kind]
     codec.time_base = Fraction(1, 25)

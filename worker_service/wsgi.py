@@ -13,7 +13,7 @@ def build() -> tuple[Flask, Heart]:
     loaded = settings.load("worker")
     url = loaded.database_url.get_secret_value()
     # A connection of its own: signs of life must not queue behind the work.
-    own = db.connect(url, pool_size=1, max_overflow=0)
+    own = db.connect(url, pool_size=1)
     built = deps.build(loaded)
     heart = Heart(
         own,

@@ -4,12 +4,12 @@ from typing import Annotated, Any
 
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from api_service import progress, views
-from api_service.context import body, deps, query
+from api_service.context import body, deps, query, reading
 from api_service.openapi import describes
 from api_service.paging import PageQuery, Pagination, pagination
 from api_service.routes.lectures import Progress, preset_filter
@@ -42,7 +42,9 @@ class Courses(BaseModel):
 class CourseIn(BaseModel):
     """A new course; its id is ours to choose."""
 
-    title: Annotated[str, Field(min_length=1, max_length=500)]
+    title: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)
+    ]
     description: Annotated[str, Field(max_length=10_000)] | None = None
 
 
@@ -108,7 +110,7 @@ def index() -> ResponseReturnValue:
         .limit(page.limit)
         .offset(page.offset)
     )
-    with deps().db.begin() as session:
+    with reading() as session:
         found = session.scalars(rows).all()
         total = session.scalar(select(func.count(Course.id))) or 0
     return {
@@ -123,7 +125,7 @@ def create() -> ResponseReturnValue:
     """Make a course."""
     wanted = body(CourseIn)
     course = Course(
-        id=str(new_id()), title=wanted.title.strip(), description=wanted.description
+        id=str(new_id()), title=wanted.title, description=wanted.description
     )
     with deps().db.begin() as session:
         session.add(course)
@@ -136,7 +138,7 @@ def create() -> ResponseReturnValue:
 @describes(gives=CourseRow, errors=(404,))
 def get(course_id: str) -> ResponseReturnValue:
     """Return one course."""
-    with deps().db.begin() as session:
+    with reading() as session:
         return _shown(_course(session, course_id))
 
 
@@ -158,7 +160,7 @@ def lectures(course_id: str) -> ResponseReturnValue:
         .limit(wanted.limit)
         .offset(wanted.offset)
     )
-    with deps().db.begin() as session:
+    with reading() as session:
         _course(session, course_id)
         found = session.execute(rows).all()
         total = session.scalar(select(func.count(Lecture.id)).where(*filters)) or 0
@@ -182,7 +184,7 @@ def threads(course_id: str) -> ResponseReturnValue:
         .limit(page.limit)
         .offset(page.offset)
     )
-    with deps().db.begin() as session:
+    with reading() as session:
         _course(session, course_id)
         found = session.scalars(rows).all()
         total = session.scalar(select(func.count(Thread.id)).where(mine)) or 0
@@ -202,7 +204,7 @@ def threads(course_id: str) -> ResponseReturnValue:
 def get_progress(course_id: str) -> ResponseReturnValue:
     """Return how far a course has come, and each of its lectures."""
     wanted = query(CourseProgressQuery)
-    with deps().db.begin() as session:
+    with reading() as session:
         _course(session, course_id)
         found = session.scalars(
             select(Lecture)

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy import select
 
 from api_service import views
-from api_service.context import deps
+from api_service.context import deps, reading
 from api_service.openapi import describes
 from common.errors import NotFound
 from common.models import Artifact, Export, Lecture
@@ -62,7 +62,7 @@ def _references(lecture_id: str) -> Iterable[tuple[str, str | None]]:
         .where(Export.lecture_id == lecture_id)
         .order_by(Export.export_type)
     )
-    with deps().db.begin() as session:
+    with reading() as session:
         row = session.execute(views.lectures().where(Lecture.id == lecture_id)).first()
         if row is None:
             raise NotFound("Lecture not found.")

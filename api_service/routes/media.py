@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from api_service import files
-from api_service.context import deps
+from api_service.context import reading
 from api_service.openapi import describes
 from common.errors import NotFound
 from common.models import Lecture, Recording
@@ -17,7 +17,7 @@ bp = Blueprint("media", __name__, url_prefix="/lectures")
 @describes(gives="application/octet-stream", errors=(404,))
 def media(lecture_id: str) -> ResponseReturnValue:
     """Play the recording; ranges are served, so ``#t=75`` starts at 1:15."""
-    with deps().db.begin() as session:
+    with reading() as session:
         recording = session.scalar(
             select(Recording)
             .join(Lecture, Lecture.recording_id == Recording.id)

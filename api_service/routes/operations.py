@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
 
 from api_service import views
-from api_service.context import deps
+from api_service.context import reading
 from api_service.openapi import describes
 from common import metrics
 from common.metrics import LATENCY_BUCKETS_MS, Metrics
@@ -74,7 +74,7 @@ def as_prometheus() -> ResponseReturnValue:
 
 
 def _read() -> Metrics:
-    with deps().db.begin() as session:
+    with reading() as session:
         return metrics.read(session)
 
 

@@ -20,14 +20,14 @@ _ANSWER_TIMEOUT_SECONDS = 30  # pg8000 waits so long for any answer, not only th
 _RECYCLE_SECONDS = 300  # idle connections towards a VPC are cut after 10 minutes
 
 
-def connect(url: str, *, pool_size: int = 10, max_overflow: int = 0) -> Db:
+def connect(url: str, *, pool_size: int = 10) -> Db:
     """Return a session factory. No connection is opened until first use.
 
-    Up to ``pool_size + max_overflow`` connections are opened and kept: SQLAlchemy would
-    close those of an overflow after each use, and a new one costs 20 ms.
+    Connections are kept; there is no overflow, which SQLAlchemy would close after each
+    use, because a new connection costs 20 ms.
     """
     pool = {
-        "pool_size": pool_size + max_overflow,
+        "pool_size": pool_size,
         "max_overflow": 0,
         "pool_pre_ping": True,
         "pool_recycle": _RECYCLE_SECONDS,

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, CheckConstraint, DateTime, Index
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from common.models.base import Base, Created
@@ -29,7 +30,8 @@ class IdempotencyKey(Created, Base):
     scope: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
     fingerprint: Mapped[str]
-    answer: Mapped[dict[str, Any] | None]  # None while the first caller is at work
+    # The body as text: JSONB would not keep its keys in order. None: still at work.
+    answer: Mapped[str | None] = mapped_column(JSONB)
     locked_until: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
 

@@ -110,7 +110,7 @@ MODELS: tuple[Model, ...] = (
     _speech("gpt-4o-transcribe-diarize", None, _END_OF_OLD_SPEECH),
     replace(
         _speech("whisper-1", Price(minute=0.006), _END_OF_OLD_SPEECH),
-        max_seconds=900,  # as in the clients' documents; the model states no limit
+        max_seconds=600,  # the model states no limit; a piece is held in memory
         timestamps=True,
     ),
     _chat("gpt-5.4-mini", 400_000, _54_MINI),

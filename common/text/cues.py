@@ -104,7 +104,9 @@ _ASKS = re.compile(
     r" (?:is|are|do|does|did|can|could|should|would|will|we|you|the|it|this)\b",
     re.IGNORECASE,
 )
-_ASKS_NOT = re.compile(r"(?:when|where|what|how|who) (?:the|we|you|it|this)\b", re.I)
+_ASKS_NOT = re.compile(
+    r"(?:when|where|what|how|who) (?:the|we|you|it|this)\b", re.IGNORECASE
+)
 _ASKS_WHAT_HAPPENS = re.compile(
     r"what happen(?:s|ed) (?:when|if|to|in|after)\b(?!.* is that\b)", re.IGNORECASE
 )

@@ -170,7 +170,7 @@ def test_a_connection_that_was_cut_is_replaced(
     committed_deps, database_url, monkeypatch
 ):
     monkeypatch.setattr(driver, "_TRUSTED_SECONDS", 0)  # as if it had been idle
-    pool = database.connect(database_url, pool_size=1, max_overflow=0)
+    pool = database.connect(database_url, pool_size=1)
     api = make_api(replace(committed_deps, db=pool))
     cut(committed_deps.db, pool)
     assert api.get("/lectures").status_code == 200

@@ -20,7 +20,7 @@ LABEL = re.compile(r'(?P<name>[a-z_]+)="(?P<value>[^"\\\n]*)"')
 def parse(text):
     """Read Prometheus' text format; refuse what its scraper would refuse."""
     assert text.endswith("\n")
-    types, helps, samples = {}, {}, {}
+    types, helps, samples = dict[str, str](), dict[str, str](), {}
     for line in text.splitlines():
         if line.startswith("# "):
             _, what, name, rest = line.split(" ", 3)

@@ -28,11 +28,13 @@ def long_recording(path, hours):
     minute = write(path.with_stem("minute"), bursts(60, MINUTE, noise=0.0005))
     with av.open(str(minute)) as source, av.open(str(path), "w") as target:
         template = source.streams.audio[0]
+        assert template.time_base is not None
         stream = target.add_stream_from_template(template)
         packets = [(bytes(p), p.duration) for p in source.demux(template) if p.size]
         position = 0
         for _ in range(round(hours * 60)):
             for body, duration in packets:
+                assert duration is not None
                 packet = av.Packet(body)
                 packet.stream, packet.time_base = stream, template.time_base
                 packet.pts = packet.dts = position

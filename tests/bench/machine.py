@@ -44,7 +44,7 @@ def tree(pid: int) -> list[psutil.Process]:
 
 def pss_mib(process: psutil.Process) -> float:
     """Return a process's memory, its share of shared pages included."""
-    return process.memory_full_info().pss / _MIB
+    return float(process.memory_full_info().pss) / _MIB
 
 
 def cpu_seconds(processes: list[psutil.Process]) -> float:

@@ -22,7 +22,7 @@ KNOWN = {
 def announced(module):
     """Return the last day of each model that the SDK's module documents."""
     text = inspect.getsource(module).partition("Deprecated values:")[2]
-    found = {}
+    found: dict[str, date] = {}
     for entry in re.split(r"\n- ", text):
         flat = " ".join(entry.split())
         if day := re.search(r"shutdown date: (\d{4}-\d\d-\d\d)", flat):

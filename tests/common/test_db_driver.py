@@ -18,7 +18,7 @@ NOW = text("select now()")
 
 @pytest.fixture
 def pool(database_url):
-    factory = database.connect(database_url, pool_size=1, max_overflow=2)
+    factory = database.connect(database_url, pool_size=3)
     yield factory
     factory.kw["bind"].dispose()
 

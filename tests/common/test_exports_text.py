@@ -18,7 +18,9 @@ def rendered(**changes):
 def with_bullet(text):
     section = Section(title="S", bullets=[text])
     document = rendered(summary=packs.summary([section]))
-    return re.search(r"### S\n\n- (.*)", document)[1]
+    bullet = re.search(r"### S\n\n- (.*)", document)
+    assert bullet, document
+    return bullet[1]
 
 
 def rows(*cards):

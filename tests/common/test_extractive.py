@@ -20,7 +20,7 @@ every_preset = pytest.mark.parametrize("preset", PRESETS, ids=lambda p: p.id)
 
 def segments(name):
     """Lines are pauses; a paragraph comes in pieces of a dozen words."""
-    said = []
+    said: list[Segment] = []
     for line in (TEXTS / f"{name}.txt").read_text().splitlines():
         words = line.split()
         size = 12 if len(words) > 40 else len(words) or 1
@@ -423,4 +423,6 @@ def test_three_hours_are_read_to_the_end():
     ]
     draft = ground(study(said), said)
     assert len(draft.outline) > 5
-    assert draft.outline[-1].citations[-1].start_ms > said[-1].end_ms * 0.6
+    cited = draft.outline[-1].citations
+    assert cited is not None
+    assert cited[-1].start_ms > said[-1].end_ms * 0.6

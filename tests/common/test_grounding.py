@@ -52,6 +52,7 @@ def question(**changes):
 def grounded_citation(quote):
     card = Card(front="other", back="b", citations=[Citation(quote=quote), TRUE])
     [grounded] = ground(draft(flashcards=[card]), SEGMENTS).flashcards
+    assert grounded.citations is not None
     return grounded.citations[0]
 
 
@@ -112,12 +113,14 @@ def test_times_that_a_model_claims_are_never_believed():
     cited = TRUE.model_copy(update={"start_ms": 1, "end_ms": 2})
     card = Card(front="f", back="b", citations=[cited])
     [kept] = ground(draft(flashcards=[card]), SEGMENTS).flashcards
+    assert kept.citations is not None
     assert (kept.citations[0].start_ms, kept.citations[0].end_ms) == (15000, 20000)
 
 
 def test_pages_of_a_document_have_no_times():
     pages = [Segment(0, 0, segment.text, page=1) for segment in SEGMENTS]
     [card] = ground(draft(), pages).flashcards
+    assert card.citations is not None
     assert (card.citations[0].start_ms, card.citations[0].end_ms) == (0, 0)
 
 
@@ -129,6 +132,7 @@ def test_items_without_support_are_dropped():
     ]
     kept = ground(draft(flashcards=cards), SEGMENTS).flashcards
     assert [card.front for card in kept] == ["kept"]
+    assert kept[0].citations is not None
     assert len(kept[0].citations) == 1
 
 
@@ -141,6 +145,7 @@ def test_a_heading_is_kept_for_what_is_below_it():
         ],
     )
     [top] = ground(draft(outline=[tree]), SEGMENTS).outline
+    assert top.children is not None
     assert [child.title for child in top.children] == ["good"]
     assert top.citations is None
 

@@ -9,8 +9,16 @@ from common.local.client import ApiBroken, Client, RequestFailed
 from common.local.postgres import free_port
 
 
+class Refusing(HTTPServer):
+    """Has what is said to a POST: a status and a body."""
+
+    refusal: tuple[int, bytes]
+
+
 class Answering(BaseHTTPRequestHandler):
     """Reads nothing of what is sent; shows the token, or refuses."""
+
+    server: Refusing
 
     def do_GET(self):
         self._answer(200, b'{"token": "%s"}' % self.headers["Authorization"].encode())
@@ -31,7 +39,7 @@ class Answering(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server():
-    with HTTPServer(("127.0.0.1", 0), Answering) as http:
+    with Refusing(("127.0.0.1", 0), Answering) as http:
         thread = threading.Thread(target=http.serve_forever, args=(0.02,))
         thread.start()
         yield http

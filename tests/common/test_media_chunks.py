@@ -30,7 +30,7 @@ def spans(pieces):
 
 
 def flac_samples(flac):
-    with av.open(io.BytesIO(flac)) as media:
+    with av.open(io.BytesIO(flac), "r") as media:
         assert media.streams.audio[0].rate == RATE
         frames = [frame.to_ndarray().reshape(-1) for frame in media.decode(audio=0)]
     return np.concatenate(frames)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from itertools import islice, pairwise
@@ -38,6 +39,7 @@ sys.stdin.read()
 def sample(seconds):
     with SAMPLE.open("rb") as file:
         blocks = decode(file)
+        assert isinstance(blocks, Generator)
         pcm = b"".join(islice(blocks, seconds + 1))
         blocks.close()
     samples = np.frombuffer(pcm, "<i2")
@@ -152,6 +154,7 @@ def test_no_decoder_outlives_a_killed_service(tmp_path, short):
     with subprocess.Popen(  # noqa: S603
         command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe
     ) as service:
+        assert service.stdout is not None
         assert service.stdout.readline() == b"heard\n"
         service.kill()
         # The decoder holds the same stderr: it ends only when the decoder has ended.

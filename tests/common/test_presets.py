@@ -72,7 +72,9 @@ def test_only_the_seminar_names_disciplines():
     ],
 )
 def test_a_preset_is_found_by_id_kind_and_short_id(name, preset_id):
-    assert find(name).id == preset_id
+    found = find(name)
+    assert found is not None
+    assert found.id == preset_id
 
 
 def test_an_unknown_name_is_no_preset():

@@ -35,6 +35,7 @@ def changed(tree, path):
         return tree | {key: changed(tree[key], rest)}
     old = tree[key]
     choices = {"tone": "conversational", "chunking": "short"}
+    new: object
     match old:
         case bool():
             new = not old
@@ -74,7 +75,8 @@ def test_words_are_told_without_underscores():
 
 
 @pytest.mark.parametrize(
-    "name", [file.name for file in files(prompts).iterdir() if file.suffix == ".md"]
+    "name",
+    [file.name for file in files(prompts).iterdir() if file.name.endswith(".md")],
 )
 def test_every_prompt_has_a_version_and_is_used_with_all_its_values(name):
     assert re.fullmatch(r"[a-z_]+_v\d+\.md", name)

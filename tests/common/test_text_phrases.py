@@ -99,6 +99,7 @@ def test_a_text_without_nouns_has_no_key_phrases():
 )
 def test_a_definition_is_found_whole(sentence, term, body):
     found = definition(sentence)
+    assert found is not None
     assert (found.term.lower(), found.body) == (term.lower(), body)
 
 
@@ -126,6 +127,7 @@ def test_what_only_looks_like_a_definition_is_none(sentence):
 
 def test_a_name_given_to_the_sentence_before_needs_that_sentence():
     found = definition("this is called a wage price spiral")
+    assert found is not None
     assert (found.term, found.needs_before) == ("wage price spiral", True)
 
 

@@ -390,7 +390,10 @@ def test_without_a_key_nothing_is_made(server):
 )
 def test_the_model_is_the_one_asked_for_or_configured(server, values, asked, used):
     made = openai_model(settings_for(server.url, **values), asked)
-    with made.complete.__self__.client:
+    assert isinstance(made, PromptedModel)
+    chat = getattr(made.complete, "__self__", None)
+    assert isinstance(chat, OpenAIChat)
+    with chat.client:
         assert made.engine == Engine("openai", used)
         made.study(SHORT, Memory())
     assert server.asked[0].fields["model"] == used
@@ -438,8 +441,9 @@ def test_a_model_that_obeys_the_attacker_still_answers_in_form(model, server):
 def test_an_answer_that_gives_the_label_away_is_not_taken(model, server):
     def leaking(asked):
         text = asked.fields["messages"][1]["content"]
-        label = re.search(r"BEGIN (\w{32})", text)[1]
-        return said(draft(flashcards=[{"front": label, "back": "x"}]))
+        label = re.search(r"BEGIN (\w{32})", text)
+        assert label, text
+        return said(draft(flashcards=[{"front": label[1], "back": "x"}]))
 
     server.chat = leaking
     with pytest.raises(ProviderError) as caught:

@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from email.message import Message
 from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -230,7 +231,7 @@ def _speech(asked: Asked) -> Answer:
 
 
 def _seconds(flac: bytes) -> float:
-    with av.open(io.BytesIO(flac), format="flac") as container:
+    with av.open(io.BytesIO(flac), "r", format="flac") as container:
         return sum(frame.samples for frame in container.decode(audio=0)) / 16_000
 
 
@@ -244,6 +245,7 @@ class _Http(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
+    server: _Http
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # else every answer waits 40 ms for an ACK
 
@@ -289,10 +291,14 @@ def _asked(path: str, headers: Any, body: bytes) -> Asked:
     fields: dict[str, Any] = {}
     file = b""
     for piece in message.get_payload():
+        assert isinstance(piece, Message)
         name = piece.get_param("name", header="content-disposition")
+        content = piece.get_payload(decode=True)
+        assert isinstance(name, str)
+        assert isinstance(content, bytes)
         if name == "file":
-            file = piece.get_payload(decode=True)
+            file = content
             fields["filename"] = piece.get_filename()
         else:
-            fields[name] = piece.get_payload(decode=True).decode()
+            fields[name] = content.decode()
     return Asked(path, named, fields, file)

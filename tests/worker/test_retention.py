@@ -207,7 +207,7 @@ def test_a_job_that_is_asked_for_at_that_moment_keeps_its_lecture(
 ):
     """The job is committed after the candidates were looked for, before their lock."""
     make(committed_db, committed_deps, days=40)
-    asked = []
+    asked: list[str] = []
 
     def ask(_connection, _cursor, statement, *_):
         if "FOR UPDATE OF lectures" in statement and not asked:
