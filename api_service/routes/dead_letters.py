@@ -1,32 +1,25 @@
 """Failed jobs: listed, and tried anew as new jobs with the old ones' parameters."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, Field
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, Select, func, select
 
-from api_service import views
-from api_service.context import deps, query
+from api_service import replays, views
+from api_service.context import deps, query, reading
 from api_service.openapi import describes
 from api_service.paging import PageQuery, Pagination, pagination
 from api_service.routes.schemas import JobRow, JobStatus
-from common import jobs
-from common.errors import AppError, BadRequest, Conflict, NotFound
-from common.jobs import Export, Generation, Payload, Transcription
+from common.errors import AppError, NotFound
 from common.jobs.payloads import lecture_subject
-from common.models import Job, JobState, Lecture
+from common.models import Job, JobState
 
 bp = Blueprint("dead_letters", __name__, url_prefix="/jobs")
 
-_REPLAYABLE: dict[str, type[Payload]] = {
-    payload.kind: payload for payload in (Transcription, Generation, Export)
-}
 _MOST_REPLAYS = 500  # one call's worth; call again for the rest
 
 
@@ -98,14 +91,6 @@ class Batch(BaseModel):
     filters: BatchFilters
 
 
-@dataclass(frozen=True, slots=True)
-class _Replay:
-    """A new job, and the failed one whose place it takes."""
-
-    job_id: UUID
-    failed: Job
-
-
 @bp.get("/dead-letter")
 @describes(query=DeadLetterQuery, gives=DeadLetters)
 def index() -> ResponseReturnValue:
@@ -119,7 +104,7 @@ def index() -> ResponseReturnValue:
         .limit(wanted.limit)
         .offset(wanted.offset)
     )
-    with deps().db.begin() as session:
+    with reading() as session:
         found = session.scalars(rows).all()
         total = session.scalar(select(func.count(Job.id)).where(*filters)) or 0
     return {
@@ -138,13 +123,9 @@ def replay(job_id: str) -> ResponseReturnValue:
     that one is returned.
     """
     with deps().db.begin() as session:
-        failed = session.get(Job, _uuid(job_id), with_for_update=True)
-        if failed is None:
-            raise NotFound("Job not found.")
-        if failed.state != JobState.FAILED:
-            raise Conflict("Only failed jobs can be replayed.")
-        replayed = _replay(session, failed)
-    return _sent([replayed])[0]
+        replayed = replays.replay(session, _uuid(job_id))
+    [told] = replays.send([replayed] if replayed else [])
+    return told
 
 
 @bp.post("/dead-letter/replay")
@@ -152,21 +133,15 @@ def replay(job_id: str) -> ResponseReturnValue:
 def replay_batch() -> ResponseReturnValue:
     """Try failed jobs again that were not tried again yet, newest first."""
     wanted = query(BatchQuery)
-    replayed: list[_Replay] = []
-    skipped: list[dict[str, Any]] = []
-    with deps().db.begin() as session:
-        found = session.scalars(_not_replayed(wanted)).all()
-        for failed in found:
-            try:
-                replayed.append(_replay(session, failed))
-            except AppError as exc:
-                skipped.append(_skipped(failed, str(exc)))
+    with reading() as session:
+        candidates = session.scalars(_not_replayed(wanted)).all()
+    replayed, skipped = _replay_all(candidates)
     return {
         "status": "accepted",
-        "requested": len(found),
+        "requested": len(replayed) + len(skipped),
         "replayedCount": len(replayed),
         "skippedCount": len(skipped),
-        "replayedJobs": _sent(replayed),
+        "replayedJobs": replays.send(replayed),
         "skippedJobs": skipped,
         "filters": {
             **_shown_filters(wanted.lecture_id, wanted.job_type),
@@ -175,64 +150,40 @@ def replay_batch() -> ResponseReturnValue:
     }
 
 
-def _replay(session: Session, failed: Job) -> _Replay:
-    """Write the new job. What it needs is checked first.
+def _replay_all(
+    candidates: Sequence[Job],
+) -> tuple[list[replays.Replay], list[dict[str, Any]]]:
+    """Replay each in a transaction of its own, so that nobody waits for all.
 
-    Raises:
-        BadRequest: the job is of a kind that is not replayed, or names no lecture.
-        NotFound: its lecture is gone.
+    Those that another call replays at this moment are in neither list.
     """
-    payload_type = _REPLAYABLE.get(failed.kind)
-    if payload_type is None:
-        raise BadRequest("Replay is unsupported for this job type.")
-    lecture_id = failed.payload.get("lecture_id")
-    if not lecture_id:
-        raise BadRequest("Job is missing lecture context.")
-    if session.get(Lecture, lecture_id) is None:
-        raise NotFound("Lecture not found.")
-    payload = payload_type.model_validate(failed.payload)
-    job_id, _ = jobs.enqueue(session, payload, replayed_from=failed.id)
-    return _Replay(job_id, failed)
+    replayed, skipped = [], []
+    for failed in candidates:
+        try:
+            with deps().db.begin() as session:
+                done = replays.replay(session, failed.id, only_first=True)
+        except AppError as exc:
+            skipped.append(_skipped(failed, str(exc)))
+        else:
+            replayed += [done] if done else []
+    return replayed, skipped
 
 
-def _sent(replayed: Sequence[_Replay]) -> list[dict[str, Any]]:
-    """Send the new jobs' tasks and return what clients are told."""
-    ids = [one.job_id for one in replayed]
-    if not ids:
-        return []
-    jobs.drain(deps().db, deps().queue.send, job_ids=ids, limit=len(ids))
-    with deps().db.begin() as session:
-        query = select(Job.id, Job.state).where(Job.id.in_(ids))
-        states = {row.id: row.state for row in session.execute(query)}
-    return [
-        {
-            "jobId": str(one.job_id),
-            "status": views.job_status(states[one.job_id]),
-            "jobType": one.failed.kind,
-            "lectureId": one.failed.payload["lecture_id"],
-            "replayedFromJobId": str(one.failed.id),
-        }
-        for one in replayed
-    ]
-
-
-def _not_replayed(wanted: BatchQuery) -> Any:  # noqa: ANN401 - a select of Job
-    """Return failed jobs without a replay; others at work on them are passed over."""
-    newer = aliased(Job)
+def _not_replayed(wanted: BatchQuery) -> Select[Job]:
     filters = _filters(wanted.lecture_id, wanted.job_type)
     return (
         select(Job)
-        .where(
-            *filters, ~select(newer.id).where(newer.replayed_from == Job.id).exists()
-        )
+        .where(*filters, Job.replay_count == 0)
         .order_by(Job.created_at.desc(), Job.id.desc())
         .limit(min(wanted.limit or _MOST_REPLAYS, _MOST_REPLAYS))
-        .with_for_update(skip_locked=True)
     )
 
 
-def _filters(lecture_id: str | None, job_type: str | None) -> list[Any]:
-    filters: list[Any] = [Job.state == JobState.FAILED, Job.parent_id.is_(None)]
+def _filters(lecture_id: str | None, job_type: str | None) -> list[ColumnElement[bool]]:
+    filters: list[ColumnElement[bool]] = [
+        Job.state == JobState.FAILED,
+        Job.parent_id.is_(None),
+    ]
     if lecture_id is not None:
         filters.append(Job.subject == lecture_subject(lecture_id))
     if job_type is not None:
