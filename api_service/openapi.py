@@ -14,12 +14,14 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
+from api_service.auth import Access, access_of
 from common import __version__
 
 F = TypeVar("F", bound=Callable[..., Any])
 Model = type[BaseModel]
 
 _REF = "#/components/schemas/{model}"
+_SCHEME = "bearer"  # the one security scheme
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _PLACEHOLDER = re.compile(r"<(?:(?P<converter>\w+):)?(?P<name>\w+)>")
 _PATH_TYPES: Mapping[str, dict[str, Any]] = {
@@ -90,6 +92,7 @@ def document(app: Flask) -> dict[str, Any]:
         path = _PLACEHOLDER.sub(r"{\g<name>}", rule.rule)
         for method in sorted((rule.methods or set()) & set(_METHODS)):
             operation = _operation(rule, view, description, schemas["$defs"])
+            _guard(operation, access_of(rule.endpoint, method))
             paths.setdefault(path, {})[method.lower()] = operation
     return {
         "openapi": "3.1.0",
@@ -100,7 +103,10 @@ def document(app: Flask) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": dict(sorted(paths.items())),
-        "components": {"schemas": schemas["$defs"]},
+        "components": {
+            "schemas": schemas["$defs"],
+            "securitySchemes": {_SCHEME: {"type": "http", "scheme": "bearer"}},
+        },
     }
 
 
@@ -132,6 +138,16 @@ def _operation(
     if request_body := _request_body(description, schemas):
         operation["requestBody"] = request_body
     return operation
+
+
+def _guard(operation: dict[str, Any], access: Access) -> None:
+    """Say what the route asks of its caller: nothing, or a token if one is set."""
+    if access is Access.OPEN:
+        return
+    refusals = {401, 403, 429} if access is Access.WRITE else {401, 403}
+    operation["security"] = [{}, {_SCHEME: []}]
+    for status in sorted(refusals):
+        operation["responses"].setdefault(str(status), _answer(ErrorDocument))
 
 
 def _path_parameters(rule: Rule) -> Iterable[dict[str, Any]]:
