@@ -81,6 +81,26 @@ def publish(
         objects.spare(session, [key])
 
 
+def segments_of(session: Session, recording_id: UUID) -> tuple[Segment, ...]:
+    """Return the segments of a recording's current transcript, in order."""
+    rows = session.scalars(
+        select(SegmentRecord)
+        .where(SegmentRecord.recording_id == recording_id)
+        .order_by(SegmentRecord.number)
+    )
+    return tuple(
+        Segment(
+            row.start_ms,
+            row.end_ms,
+            row.text,
+            tuple(row.flags),
+            row.confidence,
+            row.page,
+        )
+        for row in rows
+    )
+
+
 def _answers(work: Work[Transcription], keys: list[str]) -> dict[str, dict[str, Any]]:
     query = select(ProviderResult.key, ProviderResult.document).where(
         ProviderResult.key.in_(keys)
