@@ -16,7 +16,6 @@ from common.models import (
     Artifact,
     Course,
     Lecture,
-    SegmentRecord,
     TranscriptRecord,
 )
 from common.models import Export as ExportRecord
@@ -28,7 +27,7 @@ from common.study import (
     StudyPack,
     SummaryDocument,
 )
-from common.transcript import Segment
+from worker_service.transcripts import segments_of
 from worker_service.work import Work
 
 _NOW = timedelta(0)
@@ -87,11 +86,7 @@ def _pack(work: Work[Export]) -> StudyPack:
                 select(Artifact).where(Artifact.lecture_id == lecture_id)
             )
         }
-        segments = session.scalars(
-            select(SegmentRecord)
-            .where(SegmentRecord.recording_id == lecture.recording_id)
-            .order_by(SegmentRecord.number)
-        ).all()
+        segments = segments_of(session, lecture.recording_id)
     check_exportable(documents, work.deps.settings.export_min_summary_sections)
     base = work.deps.settings.public_url.rstrip("/")
     return StudyPack(
@@ -99,7 +94,7 @@ def _pack(work: Work[Export]) -> StudyPack:
         title=lecture.title,
         course_id=course.id,
         course_title=course.title,
-        segments=[_segment(row) for row in segments],
+        segments=segments,
         total_ms=transcript.total_ms if transcript else 0,
         heard_ms=transcript.heard_ms if transcript else 0,
         media_url=f"{base}/lectures/{lecture.id}/media",
@@ -117,12 +112,6 @@ def _parsed(documents: Mapping[str, Any]) -> dict[str, Any]:
             documents["exam-questions"]
         ),
     }
-
-
-def _segment(row: SegmentRecord) -> Segment:
-    return Segment(
-        row.start_ms, row.end_ms, row.text, tuple(row.flags), row.confidence, row.page
-    )
 
 
 def _write(

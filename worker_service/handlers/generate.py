@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, update
 from sqlalchemy.orm import Session
 
 from common import ledger, object_keys, objects, threads
@@ -18,14 +18,13 @@ from common.models import (
     Artifact,
     Lecture,
     LectureStatus,
-    SegmentRecord,
     TranscriptRecord,
 )
 from common.presets import presets
 from common.providers.llm import Reply
 from common.study import Document, StudyDraft, StudyMaterial
-from common.transcript import Segment
 from worker_service import study_documents
+from worker_service.transcripts import segments_of
 from worker_service.work import Work
 
 _NOW = timedelta(0)
@@ -76,12 +75,7 @@ def _read(work: Work[Generation]) -> tuple[Lecture, StudyMaterial]:
         transcript = session.get(TranscriptRecord, lecture.recording_id)
         if transcript is None:
             raise Conflict("Transcript not found.", code="transcript_missing")
-        rows = session.scalars(
-            select(SegmentRecord)
-            .where(SegmentRecord.recording_id == lecture.recording_id)
-            .order_by(SegmentRecord.number)
-        )
-        segments = tuple(_segment(row) for row in rows)
+        segments = segments_of(session, lecture.recording_id)
         known = threads.known(session, lecture.course_id, lecture.id)
     if not segments:
         raise Conflict("Transcript text is empty.", code="transcript_empty")
@@ -94,12 +88,6 @@ def _read(work: Work[Generation]) -> tuple[Lecture, StudyMaterial]:
         threads=known,
     )
     return lecture, material
-
-
-def _segment(row: SegmentRecord) -> Segment:
-    return Segment(
-        row.start_ms, row.end_ms, row.text, tuple(row.flags), row.confidence, row.page
-    )
 
 
 def _draft(work: Work[Generation], material: StudyMaterial) -> StudyDraft:
