@@ -21,7 +21,8 @@ from common.errors import AppError, TooLarge
 log = logging.getLogger(__name__)
 
 _RETRY_AFTER_SECONDS = 2  # a database that restarts is back within that
-_GONE_AWAY = {"57P01", "57P02", "57P03", "53300"}  # stops, crashed, starts, is full
+# It stops, crashed, starts, is full; undone for a deadlock.
+_GONE_AWAY = {"57P01", "57P02", "57P03", "53300", "40P01"}
 
 
 class InvalidRequest(AppError):
@@ -86,7 +87,10 @@ def _without_slash() -> str | None:
 
 
 def _database(error: SQLAlchemyError) -> ResponseReturnValue:
-    """Answer 503 while the database is away; anything else is a bug of ours."""
+    """Answer 503 while the database is away; anything else is a bug of ours.
+
+    Also when it has undone the request because another one was in its way.
+    """
     if not _is_away(error):
         return _bug(error)
     log.warning("database unavailable", extra={"error": type(error).__name__})

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
@@ -36,7 +37,7 @@ class BoundedFile:
         """
         self._written += len(piece)
         if self._written > self._limit:
-            self._file.close()
+            self.close()
             raise TooLarge(f"Audio file exceeds upload limit of {self._limit} bytes.")
         with self._closed_on_failure():
             return self._file.write(piece)
@@ -56,9 +57,13 @@ class BoundedFile:
             with _room():
                 yield
         except Unavailable:
-            with suppress(OSError):  # it cannot write its last piece either
-                self._file.close()
+            self.close()
             raise
+
+    def close(self) -> None:
+        """Forget the upload; closing it twice is harmless."""
+        with suppress(OSError):  # a full disk cannot take its last piece either
+            self._file.close()
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - as the file itself
         return getattr(self._file, name)
@@ -91,7 +96,20 @@ class UploadRequest(Request):
         limit = limit_bytes(deps.settings, pdf=pdf)
         if total_content_length and total_content_length > limit + _FORM_ROOM_BYTES:
             raise TooLarge(f"Audio file exceeds upload limit of {limit} bytes.")
-        return cast("IO[bytes]", BoundedFile(limit, _folder(deps.settings)))
+        file = BoundedFile(limit, _folder(deps.settings))
+        self._taken.append(file)
+        return cast("IO[bytes]", file)
+
+    @cached_property
+    def _taken(self) -> list[BoundedFile]:
+        """All files of this request, those of a form that breaks off included."""
+        return []
+
+    def close(self) -> None:
+        """Close what was taken in; Flask calls this when the request is over."""
+        super().close()
+        for file in self._taken:
+            file.close()
 
 
 _FORM_ROOM_BYTES = 128 * 1024  # text fields and the multipart frame around the file
@@ -99,7 +117,9 @@ _FORM_ROOM_BYTES = 128 * 1024  # text fields and the multipart frame around the 
 
 def is_pdf(filename: str, content_type: str) -> bool:
     """Return whether an upload says that it is a PDF."""
-    return content_type == "application/pdf" or filename.lower().endswith(".pdf")
+    return content_type.partition(";")[
+        0
+    ] == "application/pdf" or filename.lower().endswith(".pdf")
 
 
 def limit_bytes(settings: Settings, *, pdf: bool) -> int:

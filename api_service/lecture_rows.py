@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -12,7 +12,6 @@ from common import jobs, objects, threads
 from common.jobs.payloads import lecture_subject
 from common.models import (
     LIVE_STATES,
-    Course,
     Job,
     Lecture,
     Recording,
@@ -21,18 +20,31 @@ from common.models import (
 
 _NOW = timedelta(0)
 
+_RENAME_COURSE = text("""
+insert into courses (id, title) values (:id, :title)
+on conflict (id) do update set title = excluded.title
+returning id
+""")
+_KEEP_COURSE = text("""
+with new as (
+  insert into courses (id, title) values (:id, :title)
+  on conflict (id) do nothing returning id),
+found as (
+  select id from courses where id = :id for key share)
+select id from new union all select id from found
+""")
+
 
 def save_course(session: Session, course_id: str, title: str | None) -> None:
-    """Make the course if it is new; its title changes only when one is sent."""
+    """Make the course if it is new; its title changes only when one is sent.
+
+    It is locked: nobody can delete it before it has got its lecture.
+    """
     title = (title or "").strip()
-    statement = insert(Course).values(id=course_id, title=title or course_id)
-    if title:
-        statement = statement.on_conflict_do_update(
-            index_elements=[Course.id], set_={"title": title}
-        )
-    else:
-        statement = statement.on_conflict_do_nothing()
-    session.execute(statement)
+    values = {"id": course_id, "title": title or course_id}
+    statement = _RENAME_COURSE if title else _KEEP_COURSE
+    while session.execute(statement, values).first() is None:
+        pass  # it was deleted at this moment: make it anew
 
 
 def put(session: Session, lecture_id: str, values: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ A route says with ``describes`` what it takes and gives; its docstring is the te
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ Model = type[BaseModel]
 _REF = "#/components/schemas/{model}"
 _SCHEME = "bearer"  # the one security scheme
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_NO_NUL = r"^[^\u0000]*$"
 _PLACEHOLDER = re.compile(r"<(?:(?P<converter>\w+):)?(?P<name>\w+)>")
 _PATH_TYPES: Mapping[str, dict[str, Any]] = {
     "uuid": {"type": "string", "format": "uuid"},
@@ -64,8 +65,14 @@ class Description:
     @property
     def models(self) -> Iterable[Model]:
         """All models that the document must define."""
-        named = (self.gives, self.query, self.body, self.form, *self.also.values())
-        return [m for m in named if isinstance(m, type)]
+        return [m for m in (self.gives, *self.also.values()) if isinstance(m, type)] + [
+            *self.taken
+        ]
+
+    @property
+    def taken(self) -> Sequence[Model]:
+        """The models of what is sent to the route."""
+        return [m for m in (self.query, self.body, self.form) if m is not None]
 
 
 def describes(**parts: Any) -> Callable[[F], F]:  # noqa: ANN401 - those of Description
@@ -87,6 +94,8 @@ def document(app: Flask) -> dict[str, Any]:
     _, schemas = models_json_schema(
         [(m, "validation") for m in ordered], ref_template=_REF
     )
+    for model in {m for _, _, d in routes for m in d.taken}:
+        _refuse_nul(schemas["$defs"][model.__name__])
     paths: dict[str, dict[str, Any]] = {}
     for rule, view, description in routes:
         path = _PLACEHOLDER.sub(r"{\g<name>}", rule.rule)
@@ -108,6 +117,14 @@ def document(app: Flask) -> dict[str, Any]:
             "securitySchemes": {_SCHEME: {"type": "http", "scheme": "bearer"}},
         },
     }
+
+
+def _refuse_nul(schema: dict[str, Any]) -> None:
+    """Say of all texts that are sent what ``context`` demands of them."""
+    for field_ in schema.get("properties", {}).values():
+        for branch in field_.get("anyOf", [field_]):
+            if branch.get("type") == "string" and not {"enum", "pattern"} & set(branch):
+                branch["pattern"] = _NO_NUL
 
 
 def _described(

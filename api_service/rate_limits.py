@@ -78,7 +78,7 @@ def _network(entry: str) -> str | None:
 
 
 def _without_port(entry: str) -> str:
-    """Return the address in ``[2001:db8::1]:443`` or ``192.0.2.1:443``, as some write."""
+    """Return the address in ``[2001:db8::1]:443`` or ``192.0.2.1:443``."""
     if entry.startswith("["):
         return entry[1:].partition("]")[0]
     return entry.partition(":")[0] if entry.count(":") == 1 else entry

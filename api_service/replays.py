@@ -21,6 +21,10 @@ _REPLAYABLE: dict[str, type[Payload]] = {
 }
 
 
+class AlreadyReplayed(Conflict):
+    """This failure was replayed before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Replay:
     """The job that takes the place of a failed one."""
@@ -29,9 +33,7 @@ class Replay:
     failed: Job
 
 
-def replay(
-    session: Session, job_id: UUID, *, only_first: bool = False
-) -> Replay | None:
+def replay(session: Session, job_id: UUID, *, only_once: bool = False) -> Replay:
     """Write the new job, or find the live one that does the same already.
 
     The failed one stays as it is, but counts how often it was replayed.
@@ -39,12 +41,13 @@ def replay(
     Args:
         session: the caller's transaction.
         job_id: the failed job.
-        only_first: do nothing and return None if it was replayed before.
+        only_once: refuse one that was replayed before.
 
     Raises:
         NotFound: there is no such job, or its lecture is gone.
         Conflict: it has not failed, or its recording was replaced since.
         BadRequest: it is not of a kind that is replayed, or names no lecture.
+        AlreadyReplayed: nothing was done.
     """
     lecture = _locked_lecture(session, job_id)
     failed = session.get(Job, job_id, with_for_update=True, populate_existing=True)
@@ -52,8 +55,8 @@ def replay(
         raise NotFound("Job not found.")
     if failed.state != JobState.FAILED:
         raise Conflict("Only failed jobs can be replayed.")
-    if only_first and failed.replay_count:
-        return None
+    if only_once and failed.replay_count:
+        raise AlreadyReplayed
     payload = _payload(failed)
     if lecture is None:
         raise NotFound("Lecture not found.")

@@ -1,10 +1,11 @@
 """Deleting lectures and courses: rows at once, objects by the sweep, with evidence."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import CompoundSelect, delete, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from common import jobs, objects, threads
@@ -19,9 +20,11 @@ from common.models import (
     Job,
     Lecture,
     Recording,
+    ThreadContribution,
     TranscriptRecord,
 )
 
+_BATCH = 500  # lectures in one statement, in which each is named up to five times
 _NOW = timedelta(0)
 
 
@@ -63,40 +66,21 @@ def delete_lecture(session: Session, lecture: Lecture, order: Order) -> Deleted:
 
     Running jobs lose their row, and with it the right to write: nothing can come back.
     """
-    keys = _object_keys(session, lecture)
-    counted = {
-        "artifacts": _count(session, Artifact, lecture.id),
-        "exports": _count(session, Export, lecture.id),
-    }
-    touched = threads.withdraw(session, lecture.id)
-    gone = _delete_jobs(session, lecture.id)
-    session.execute(delete(Lecture).where(Lecture.id == lecture.id))
-    session.execute(delete(Recording).where(Recording.id == lecture.recording_id))
-    if order.purge_storage:
-        objects.doom(session, keys, after=_NOW)
-    return Deleted(
-        **counted,
-        jobs=gone,
-        threads_updated=touched,
-        storage_paths=len(keys) if order.purge_storage else 0,
-        metadata_removed=order.purge_storage,
-    )
+    touched = {lecture.id: threads.withdraw(session, lecture.id)}
+    return _delete(session, [lecture], order, touched)[lecture.id]
 
 
-def lectures_of(session: Session, course_id: str) -> Sequence[Lecture]:
-    """Return a course's lectures, locked, oldest first."""
-    query = (
-        select(Lecture)
-        .where(Lecture.course_id == course_id)
-        .order_by(Lecture.created_at, Lecture.id)
-        .with_for_update()
-    )
-    return session.scalars(query).all()
+def delete_course(session: Session, course_id: str, order: Order) -> dict[str, Deleted]:
+    """Remove a course, which is locked, with its threads and lectures.
 
-
-def delete_course(session: Session, course: Course) -> None:
-    """Remove a course whose lectures are gone."""
-    session.execute(delete(Course).where(Course.id == course.id))
+    Returns:
+        What went with each lecture, oldest first.
+    """
+    gone: dict[str, Deleted] = {}
+    for part in _lectures(session, course_id):
+        gone |= _delete(session, part, order, _threads_touched(session, part))
+    session.execute(delete(Course).where(Course.id == course_id))
+    return gone
 
 
 def record(
@@ -120,31 +104,96 @@ def record(
     return str(event.id)
 
 
-def _object_keys(session: Session, lecture: Lecture) -> list[str]:
-    recording = session.get_one(Recording, lecture.recording_id)
-    own = (recording.object_key, recording.metadata_key)
-    keys = [key for key in own if key is not None]
-    for query in (
-        select(TranscriptRecord.object_key).where(
-            TranscriptRecord.recording_id == recording.id
+def _lectures(session: Session, course_id: str) -> Iterator[Sequence[Lecture]]:
+    """Yield a course's lectures, all of them locked, oldest first, in batches."""
+    query = (
+        select(Lecture)
+        .where(Lecture.course_id == course_id)
+        .order_by(Lecture.created_at, Lecture.id)
+        .with_for_update()
+    )
+    found = session.scalars(query).all()
+    for start in range(0, len(found), _BATCH):
+        yield found[start : start + _BATCH]
+
+
+def _delete(
+    session: Session,
+    lectures: Sequence[Lecture],
+    order: Order,
+    threads_updated: Mapping[str, int],
+) -> dict[str, Deleted]:
+    """Remove these lectures: so many statements, however many rows there are."""
+    ids = [lecture.id for lecture in lectures]
+    recordings = [lecture.recording_id for lecture in lectures]
+    rows = session.execute(_objects(ids)).all()
+    made = Counter((row.lecture_id, row.kind) for row in rows)
+    stored = Counter(row.lecture_id for row in rows if order.purge_storage)
+    gone = _delete_jobs(session, ids)
+    session.execute(delete(Lecture).where(Lecture.id.in_(ids)))
+    session.execute(delete(Recording).where(Recording.id.in_(recordings)))
+    if order.purge_storage:
+        objects.doom(session, [row.object_key for row in rows], after=_NOW)
+    return {
+        id_: Deleted(
+            artifacts=made[id_, "artifact"],
+            exports=made[id_, "export"],
+            jobs=gone[id_],
+            threads_updated=threads_updated.get(id_, 0),
+            storage_paths=stored[id_],
+            metadata_removed=order.purge_storage,
+        )
+        for id_ in ids
+    }
+
+
+def _threads_touched(session: Session, lectures: Sequence[Lecture]) -> dict[str, int]:
+    """Return in how many threads each lecture is, where it is in any."""
+    lecture_id = ThreadContribution.lecture_id
+    query = (
+        select(lecture_id, func.count())
+        .where(lecture_id.in_([lecture.id for lecture in lectures]))
+        .group_by(lecture_id)
+    )
+    return {row[0]: row[1] for row in session.execute(query)}
+
+
+def _objects(lecture_ids: Sequence[str]) -> CompoundSelect[str, str, str]:
+    """Return the query for all objects of these lectures that have a row."""
+    recordings = select(Lecture.id.label("lecture_id")).join(
+        Recording, Recording.id == Lecture.recording_id
+    )
+    transcripts = recordings.join(
+        TranscriptRecord, TranscriptRecord.recording_id == Recording.id
+    )
+    own = Lecture.id.in_(lecture_ids)
+    return union_all(
+        recordings.add_columns(
+            literal("recording").label("kind"), Recording.object_key
+        ).where(own, Recording.object_key.is_not(None)),
+        recordings.add_columns(literal("metadata"), Recording.metadata_key).where(own),
+        transcripts.add_columns(
+            literal("transcript"), TranscriptRecord.object_key
+        ).where(own),
+        select(Artifact.lecture_id, literal("artifact"), Artifact.object_key).where(
+            Artifact.lecture_id.in_(lecture_ids)
         ),
-        select(Artifact.object_key).where(Artifact.lecture_id == lecture.id),
-        select(Export.object_key).where(Export.lecture_id == lecture.id),
-    ):
-        keys += session.scalars(query)
-    return keys
+        select(Export.lecture_id, literal("export"), Export.object_key).where(
+            Export.lecture_id.in_(lecture_ids)
+        ),
+    )
 
 
-def _count(session: Session, model: type[Artifact | Export], lecture_id: str) -> int:
-    query = select(func.count()).where(model.lecture_id == lecture_id)
-    return session.scalar(query) or 0
+def _delete_jobs(session: Session, lecture_ids: Sequence[str]) -> Counter[str]:
+    """Cancel what is live, so that its history says so, then remove the rows.
 
-
-def _delete_jobs(session: Session, lecture_id: str) -> int:
-    """Cancel what is live, so that its history says so, then remove the rows."""
-    mine = Job.subject == lecture_subject(lecture_id)
-    live = session.scalars(select(Job.id).where(mine, Job.state.in_(LIVE_STATES)))
-    for job_id in live.all():  # at most one per stage
+    Returns:
+        How many jobs each lecture had.
+    """
+    subjects = {lecture_subject(id_): id_ for id_ in lecture_ids}
+    mine = Job.subject.in_(subjects)
+    live = select(Job.id).where(mine, Job.state.in_(LIVE_STATES)).order_by(Job.id)
+    for job_id in session.scalars(live).all():  # at most one per lecture and stage
         jobs.cancel(session, job_id)
-    gone = session.scalars(delete(Job).where(mine).returning(Job.id))
-    return len(gone.all())
+    gone = session.scalars(delete(Job).where(mine).returning(Job.subject))
+    return Counter(subjects[subject or ""] for subject in gone)

@@ -8,29 +8,28 @@ superfluous dooms it at once. The sweep removes what is due.
 from collections.abc import Iterable
 from datetime import timedelta
 
-from sqlalchemy import delete, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Interval, Text, bindparam, delete, func, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from common.models import DoomedObject
+
+# However many there are, they are one value: those of a course are tens of thousands.
+_DOOM = text("""
+insert into doomed_objects (object_key, due_at)
+select distinct key, now() + :after from unnest(:keys) key
+on conflict (object_key) do update set due_at = excluded.due_at
+""").bindparams(
+    bindparam("keys", type_=ARRAY(Text)), bindparam("after", type_=Interval)
+)
 
 GRACE = timedelta(hours=24)  # longer than any job lives that may still spare it
 
 
 def doom(session: Session, keys: Iterable[str], *, after: timedelta) -> None:
     """Have these objects removed once ``after`` has passed, unless they are spared."""
-    rows = [
-        {"object_key": key, "due_at": func.now() + after} for key in dict.fromkeys(keys)
-    ]
-    if not rows:
-        return
-    statement = insert(DoomedObject).values(rows)
-    session.execute(
-        statement.on_conflict_do_update(
-            index_elements=[DoomedObject.object_key],
-            set_={"due_at": statement.excluded.due_at},
-        )
-    )
+    if listed := list(keys):
+        session.execute(_DOOM, {"keys": listed, "after": after})
 
 
 def spare(session: Session, keys: Iterable[str]) -> None:

@@ -64,7 +64,7 @@ body() { head -c 2000 "$1" 2>/dev/null || echo "no answer"; }
 
 # Print the value at a path of names in the JSON on standard input; nothing if absent.
 field() {
-  python3 -c '
+  python3 -IS -c '
 import json, sys
 try:
     value = json.load(sys.stdin)
@@ -75,7 +75,7 @@ except (ValueError, KeyError, TypeError):
 print("" if value is None else value)' "$@"
 }
 
-quoted() { python3 -c 'import sys, urllib.parse as u; print(u.quote(sys.argv[1], safe=""))' "$1"; }
+quoted() { python3 -IS -c 'import sys, urllib.parse as u; print(u.quote(sys.argv[1], safe=""))' "$1"; }
 
 is_terminal() { [[ $1 =~ ^(completed|succeeded|failed)$ ]]; }
 
@@ -85,7 +85,7 @@ health() {
 }
 
 ingest() {
-  python3 -c '
+  python3 -IS -c '
 import sys, wave
 with wave.open(sys.argv[1], "wb") as wav:
     wav.setnchannels(1)

@@ -98,6 +98,11 @@ SMOKE_REQUIRE_QUEUE_PATH=yes check 2 "a switch that is none" "$(job queued)"
 
 got=0
 (unset API_BASE_URL; "$smoke" 2>/dev/null) || got=$?
-[ "$got" = 2 ] && echo "ok   no API_BASE_URL (exit 2)" || { echo "FAIL no API_BASE_URL: exit $got"; failures=$((failures + 1)); }
+if [ "$got" = 2 ]; then
+  echo "ok   no API_BASE_URL (exit 2)"
+else
+  echo "FAIL no API_BASE_URL: exit $got"
+  failures=$((failures + 1))
+fi
 
 [ "$failures" = 0 ] || { echo "$failures failed"; exit 1; }

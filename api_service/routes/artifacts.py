@@ -13,7 +13,13 @@ from api_service.context import body, deps, query, reading
 from api_service.openapi import describes
 from api_service.paging import PageQuery, Pagination, pagination
 from api_service.routes.lectures import preset_filter
-from api_service.routes.schemas import LectureRow, Name, QueuedJob
+from api_service.routes.schemas import (
+    LectureRow,
+    LlmProvider,
+    Name,
+    PresetName,
+    QueuedJob,
+)
 from common.errors import BadRequest
 from common.jobs import Generation
 from common.models import Artifact, Export, Lecture, Thread, ThreadContribution
@@ -26,8 +32,8 @@ class GenerateIn(BaseModel):
     """All optional; course and preset must be the lecture's own when given."""
 
     course_id: str | None = None
-    preset_id: str | None = None
-    llm_provider: Name | None = None
+    preset_id: PresetName | None = None
+    llm_provider: LlmProvider | None = None
     llm_model: Name | None = None
     openai_model: Name | None = None  # what older clients call llm_model
 
@@ -43,7 +49,7 @@ class ArtifactsQuery(PageQuery):
     """Filters of the listing."""
 
     artifact_type: str | None = None
-    preset_id: str | None = None
+    preset_id: PresetName | None = None
 
 
 class ArtifactRecord(BaseModel):

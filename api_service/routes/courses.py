@@ -13,13 +13,18 @@ from api_service.context import body, deps, query, reading
 from api_service.openapi import describes
 from api_service.paging import PageQuery, Pagination, pagination
 from api_service.routes.lectures import Progress, preset_filter
-from api_service.routes.schemas import LectureRow, Overall, StageStatus
+from api_service.routes.schemas import LectureRow, Overall, PresetName, StageStatus
 from api_service.routes.threads import ThreadRow
 from common.errors import NotFound
 from common.ids import new_id
 from common.models import Course, Lecture, Thread
 
 bp = Blueprint("courses", __name__, url_prefix="/courses")
+
+_BLANKS = (
+    r"\u0009-\u000D\u0020\u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000"
+)
+_NOT_BLANK = rf"^[^\u0000]*[^\u0000{_BLANKS}][^\u0000]*$"  # as the validator strips it
 
 
 class CourseRow(BaseModel):
@@ -43,7 +48,9 @@ class CourseIn(BaseModel):
     """A new course; its id is ours to choose."""
 
     title: Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)
+        str,
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=500),
+        Field(json_schema_extra={"pattern": _NOT_BLANK}),
     ]
     description: Annotated[str, Field(max_length=10_000)] | None = None
 
@@ -52,7 +59,7 @@ class CourseLecturesQuery(PageQuery):
     """Filters of the listing."""
 
     status: str | None = None
-    preset_id: str | None = None
+    preset_id: PresetName | None = None
 
 
 class CourseLectures(BaseModel):

@@ -124,8 +124,7 @@ def replay(job_id: str) -> ResponseReturnValue:
     """
     with deps().db.begin() as session:
         replayed = replays.replay(session, _uuid(job_id))
-    [told] = replays.send([replayed] if replayed else [])
-    return told
+    return replays.send([replayed])[0]
 
 
 @bp.post("/dead-letter/replay")
@@ -153,19 +152,18 @@ def replay_batch() -> ResponseReturnValue:
 def _replay_all(
     candidates: Sequence[Job],
 ) -> tuple[list[replays.Replay], list[dict[str, Any]]]:
-    """Replay each in a transaction of its own, so that nobody waits for all.
-
-    Those that another call replays at this moment are in neither list.
-    """
+    """Replay each in a transaction of its own, so that nobody waits for all."""
     replayed, skipped = [], []
     for failed in candidates:
         try:
             with deps().db.begin() as session:
-                done = replays.replay(session, failed.id, only_first=True)
+                done = replays.replay(session, failed.id, only_once=True)
+        except replays.AlreadyReplayed:  # by another call at this moment
+            continue
         except AppError as exc:
             skipped.append(_skipped(failed, str(exc)))
         else:
-            replayed += [done] if done else []
+            replayed.append(done)
     return replayed, skipped
 
 

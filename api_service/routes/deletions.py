@@ -6,13 +6,15 @@ from flask import Blueprint, g, request
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, Field
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from api_service import views
-from api_service.context import deps, query
+from api_service.context import deps, query, reading
 from api_service.openapi import describes
 from api_service.paging import PageQuery, Pagination, pagination
+from api_service.routes.schemas import EntityType
 from common import deletions, threads
-from common.deletions import Order
+from common.deletions import Deleted, Order
 from common.errors import BadRequest, NotFound
 from common.models import Course, DeletionEvent, Lecture
 
@@ -61,7 +63,7 @@ class CourseDeleted(BaseModel):
 class AuditQuery(PageQuery):
     """Filters of the evidence."""
 
-    entity_type: str | None = None
+    entity_type: EntityType | None = None
     entity_id: str | None = None
     limit: Annotated[int, Field(ge=1, le=500)] = 100
 
@@ -107,9 +109,8 @@ def delete_lecture(lecture_id: str) -> ResponseReturnValue:
         lecture = session.get(Lecture, lecture_id, with_for_update=True)
         if lecture is None:
             raise NotFound("Lecture not found.")
-        shown = deletions.delete_lecture(session, lecture, order).shown()
-        event = deletions.record(session, "lecture", lecture_id, order, shown)
-    return {"lectureId": lecture_id, "deleted": shown, "auditEventId": event}
+        deleted = deletions.delete_lecture(session, lecture, order)
+        return _told(session, lecture_id, deleted, order)
 
 
 @bp.delete("/courses/<course_id>")
@@ -117,18 +118,15 @@ def delete_lecture(lecture_id: str) -> ResponseReturnValue:
 def delete_course(course_id: str) -> ResponseReturnValue:
     """Delete a course with all its lectures, in one transaction."""
     order = _order()
-    gone: list[dict[str, Any]] = []
     with deps().db.begin() as session:
-        course = session.get(Course, course_id, with_for_update=True)
-        if course is None:
+        if session.get(Course, course_id, with_for_update=True) is None:
             raise NotFound("Course not found.")
-        for lecture in deletions.lectures_of(session, course_id):
-            shown = deletions.delete_lecture(session, lecture, order).shown()
-            event = deletions.record(session, "lecture", lecture.id, order, shown)
-            gone.append(
-                {"lectureId": lecture.id, "deleted": shown, "auditEventId": event}
-            )
-        deletions.delete_course(session, course)
+        gone = [
+            _told(session, lecture_id, deleted, order)
+            for lecture_id, deleted in deletions.delete_course(
+                session, course_id, order
+            ).items()
+        ]
         result: dict[str, object] = {"lecturesDeleted": len(gone)}
         event = deletions.record(session, "course", course_id, order, result)
     return {
@@ -159,7 +157,7 @@ def audit() -> ResponseReturnValue:
         .limit(wanted.limit)
         .offset(wanted.offset)
     )
-    with deps().db.begin() as session:
+    with reading() as session:
         found = session.scalars(rows).all()
         count = select(func.count(DeletionEvent.id)).where(*filters)
         total = session.scalar(count) or 0
@@ -170,12 +168,22 @@ def audit() -> ResponseReturnValue:
     }
 
 
+def _told(
+    session: Session, lecture_id: str, deleted: Deleted, order: Order
+) -> dict[str, Any]:
+    """Write the evidence of one lecture; return what clients are told."""
+    shown = deleted.shown()
+    event = deletions.record(session, "lecture", lecture_id, order, shown)
+    return {"lectureId": lecture_id, "deleted": shown, "auditEventId": event}
+
+
 def _order() -> Order:
     """Return who asks. The name is the client's claim; the request id is ours."""
     claimed = request.headers.get("x-actor-id", "").strip()[:_ACTOR_CHARACTERS]
-    bearer = "bearer-token" if request.headers.get("Authorization") else "anonymous"
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    bearer = scheme.lower() == "bearer" and token.strip()
     return Order(
-        actor=claimed or bearer,
+        actor=claimed or ("bearer-token" if bearer else "anonymous"),
         request_id=g.get("request_id"),
         purge_storage=query(DeleteQuery).purge_storage,
     )

@@ -29,7 +29,7 @@ def export(lecture_id: str) -> ResponseReturnValue:
 
 
 @bp.get("/exports/<lecture_id>/<export_type>")
-@describes(gives="application/octet-stream", errors=(404,))
+@describes(gives="*/*", errors=(404, 416))
 def download(lecture_id: str, export_type: str) -> ResponseReturnValue:
     """Return one file; ranges are served."""
     with reading() as session:

@@ -13,7 +13,7 @@ from api_service import progress, views
 from api_service.context import deps, query, reading
 from api_service.openapi import describes
 from api_service.paging import PageQuery, Pagination, pagination
-from api_service.routes.schemas import LectureRow, Links, Overall, Stages
+from api_service.routes.schemas import LectureRow, Links, Overall, PresetName, Stages
 from api_service.views import STAGE_JOB, StageJob
 from common.errors import BadRequest, NotFound
 from common.jobs.payloads import lecture_subject
@@ -44,7 +44,7 @@ class LecturesQuery(PageQuery):
 
     course_id: str | None = None
     status: str | None = None
-    preset_id: str | None = None
+    preset_id: PresetName | None = None
 
 
 class Lectures(BaseModel):

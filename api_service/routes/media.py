@@ -14,7 +14,7 @@ bp = Blueprint("media", __name__, url_prefix="/lectures")
 
 
 @bp.get("/<lecture_id>/media")
-@describes(gives="application/octet-stream", errors=(404,))
+@describes(gives="*/*", errors=(404, 416))
 def media(lecture_id: str) -> ResponseReturnValue:
     """Play the recording; ranges are served, so ``#t=75`` starts at 1:15."""
     with reading() as session:

@@ -16,7 +16,7 @@ from werkzeug.datastructures import FileStorage
 from api_service import idempotency, incoming, lecture_rows
 from api_service.context import deps, form
 from api_service.openapi import describes
-from api_service.routes.schemas import Name
+from api_service.routes.schemas import Name, SpeechProvider
 from common import jobs, object_keys, objects
 from common.documents.check import check as check_document
 from common.errors import BadRequest, UnreadableMedia
@@ -46,7 +46,7 @@ class IngestForm(BaseModel):
     lecture_mode: str | None = None
     auto_transcribe: bool = True
     storage_path: str | None = None
-    transcribe_provider: Name | None = None
+    transcribe_provider: SpeechProvider | None = None
     transcribe_model: Name | None = None
     transcribe_language_code: Name | None = None
 

@@ -1,9 +1,29 @@
 """Answers that more than one noun gives."""
 
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from common import presets
+from common.providers import llm, speech
+
+
+def _only(names: Callable[[], Sequence[str]]) -> Any:  # noqa: ANN401 - as Field itself
+    """Describe which names are taken; the route refuses others in words of its own."""
+
+    def describe(schema: dict[str, Any]) -> None:
+        schema["enum"] = list(names())
+
+    return Field(json_schema_extra=describe)
+
+
+PresetName = Annotated[str, _only(presets.names)]
+SpeechProvider = Annotated[
+    str, Field(max_length=200), _only(lambda: ("", *speech.NAMES))
+]
+LlmProvider = Annotated[str, Field(max_length=200), _only(lambda: ("", *llm.PROVIDERS))]
+EntityType = Annotated[str, _only(lambda: ("lecture", "course"))]
 Name = Annotated[str, Field(max_length=200)]  # goes into a job's small payload
 JobStatus = Literal["queued", "running", "completed", "failed"]
 StageStatus = Literal["not_started", "queued", "running", "completed", "failed"]

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from api_service import asking
 from api_service.context import deps, query, reading
 from api_service.openapi import describes
-from api_service.routes.schemas import Name, QueuedJob
+from api_service.routes.schemas import Name, QueuedJob, SpeechProvider
 from common.errors import NotFound
 from common.jobs import Transcription
 from common.models import Lecture, Recording, TranscriptRecord
@@ -25,7 +25,7 @@ class TranscribeQuery(BaseModel):
     """Who shall transcribe; absent: as the settings say."""
 
     model: Name | None = None
-    provider: Name | None = None
+    provider: SpeechProvider | None = None
     language_code: Name | None = None
 
 

@@ -31,7 +31,7 @@ class IdempotencyKey(Created, Base):
     key: Mapped[str] = mapped_column(primary_key=True)
     fingerprint: Mapped[str]
     # The body as text: JSONB would not keep its keys in order. None: still at work.
-    answer: Mapped[str | None] = mapped_column(JSONB)
+    answer: Mapped[str | None] = mapped_column(JSONB(none_as_null=True))
     locked_until: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
 

@@ -105,9 +105,17 @@ def find(name: str) -> Preset | None:
     The documented examples say ``exam`` where the id is ``exam-mode``, so the kind
     (``exam``) and the id without ``-mode`` are accepted wherever an id is.
     """
+    return _by_name().get(name)
+
+
+def names() -> tuple[str, ...]:
+    """Return every name that ``find`` knows, the ids first."""
+    return tuple(_by_name())
+
+
+@cache
+def _by_name() -> dict[str, Preset]:
     by_id = presets()
-    if name in by_id:
-        return by_id[name]
     aliases = {p.kind: p for p in by_id.values()}
     aliases |= {p.id.removesuffix("-mode"): p for p in by_id.values()}
-    return aliases.get(name)
+    return by_id | aliases

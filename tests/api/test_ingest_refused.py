@@ -1,5 +1,6 @@
 """Uploads that were made to do harm leave nothing behind."""
 
+import gc
 import io
 import resource
 from contextlib import contextmanager
@@ -235,3 +236,17 @@ def test_a_document_that_is_none_is_refused_as_one(api, nothing_left, name, kind
     reply = api.post("/lectures/ingest", data=form)
     assert reply.status_code == 422
     assert reply.json["error"]["code"].startswith("document_")
+
+
+def test_a_form_that_breaks_off_leaves_no_open_file(api):
+    """A warning about an open file would fail the test when it is collected."""
+    head = (
+        b'--x\r\nContent-Disposition: form-data; name="audio"; filename="a.wav"\r\n\r\n'
+    )
+    reply = api.post(
+        "/lectures/ingest",
+        data=head + bytes(700_000),
+        content_type="multipart/form-data; boundary=x",
+    )
+    assert reply.status_code == 400
+    gc.collect()

@@ -446,6 +446,33 @@ def test_documents_refer_to_threads_that_another_lecture_made_meanwhile(
     invariants.check(committed_db, at_rest=True)
 
 
+def test_deleting_one_lecture_while_another_one_s_threads_are_written(
+    course, committed_worker, committed_db, queue, model, monkeypatch
+):
+    model.concepts = {"L1": [concept()], "L2": [concept(evidence=SAID["l2"][1])]}
+    course.post("/lectures/l1/generate", json={})
+    committed_worker.run_all(queue)
+    replace = threads.replace
+    with ThreadPoolExecutor(1) as pool:
+        asked = []
+
+        def replacing(*args):
+            found = replace(*args)  # it has read what l1 contributes
+            client = make_api(committed_worker.deps)
+            asked.append(pool.submit(client.delete, "/lectures/l1"))
+            until(lambda: is_blocked(committed_db))
+            return found
+
+        monkeypatch.setattr(threads, "replace", replacing)
+        course.post("/lectures/l2/generate", json={})
+        committed_worker.run_all(queue)
+        assert asked[0].result(10).status_code == 200
+
+    [thread] = threads_of(course).values()
+    assert thread["lecture_refs"] == ["l2"]
+    assert len(detail(course, "Antibody")["occurrences"]) == 1
+
+
 @pytest.mark.parametrize("path", ["/courses/c1", "/lectures/l1"])
 def test_deleting_while_a_lecture_s_threads_are_written_waits_and_wins(
     course, committed_worker, committed_db, queue, model, monkeypatch, path

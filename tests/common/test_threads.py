@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select, text
@@ -105,14 +106,18 @@ def test_a_thread_is_found_by_the_names_that_any_lecture_gave_it(db):
     assert only_thread(db).lecture_refs == ["l1", "l2", "l3"]
 
 
-def test_a_name_leads_to_the_thread_that_was_first_called_so(db):
-    for number in (1, 2, 3):
+@pytest.mark.parametrize(
+    ("one", "other"), [("Gradient descent", "GD"), ("GD", "Gradient descent")]
+)
+def test_a_name_leads_to_the_thread_that_was_first_called_so(db, one, other):
+    for number in (1, 2, 3, 4):
         lecture(db, number)
-    generate(db, "l1", [concept("GD")])
-    generate(db, "l2", [concept("Gradient descent"), concept("Descent")])
-    generate(db, "l2", [concept("Gradient descent", aliases=["GD"])])
-    generate(db, "l3", [concept("GD", evidence="third")])
-    assert course(db)["GD"].lecture_refs == ["l1", "l2", "l3"]
+    generate(db, "l1", [concept(one)])
+    generate(db, "l2", [concept(other)])
+    generate(db, "l3", [concept(one, aliases=[other])])
+    generate(db, "l4", [concept(other)])
+    refs = {title: thread.lecture_refs for title, thread in course(db).items()}
+    assert refs == {one: ["l1", "l3"], other: ["l2", "l4"]}
 
 
 def test_a_lecture_s_own_earlier_names_count_for_nothing(db):

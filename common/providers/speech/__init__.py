@@ -62,6 +62,8 @@ SpeechFactory = Callable[[str | None, str | None], Speech]
 """Provider and model (None: as the settings say) to a recogniser."""
 
 PROVIDERS = ("pocketsphinx", "openai")
+_ALIASES = {"whisper": "openai"}
+NAMES = (*PROVIDERS, *_ALIASES)  # that a request may use
 
 
 def canonical(provider: str) -> str:
@@ -70,7 +72,7 @@ def canonical(provider: str) -> str:
     Raises:
         BadRequest: we have no such provider.
     """
-    name = {"whisper": "openai"}.get(provider, provider)
+    name = _ALIASES.get(provider, provider)
     if name not in PROVIDERS:
         raise BadRequest(
             f"Unsupported transcription provider: {provider}."

@@ -1,0 +1,96 @@
+"""Every operation of /openapi.json, called with what its schema allows, and forbids.
+
+Not part of the tests: ``scripts/fuzz [EXAMPLES]`` runs it. No answer may be a 5xx, and
+each must be one that the document describes; schemathesis has all its checks on.
+"""
+
+import os
+
+import hypothesis
+import pytest
+import schemathesis
+from hypothesis import HealthCheck
+from pydantic import SecretStr
+from schemathesis.specs.openapi.checks import (
+    allow_header_conformance,
+    positive_data_acceptance,
+)
+from sqlalchemy.orm import sessionmaker
+
+from api_service.app import create_app
+from common.settings import Settings
+from tests import factories
+from tests.conftest import SECRET, make_deps
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "200"))
+EXCLUDED = {
+    # A document cannot say that these need a real recording, or the lecture's course.
+    positive_data_acceptance: {
+        "POST /lectures/ingest",
+        "POST /lectures/{lecture_id}/generate",
+    },
+    # A lecture may be called "ingest", too; so other methods are allowed there.
+    allow_header_conformance: {"POST /lectures/ingest"},
+}
+KNOWN = {"lecture_id": "l1", "course_id": "c1", "preset_id": "exam-mode"}
+LENIENT = {
+    "write_rate_limit_max_requests": 10**9,
+    "openai_api_key": SecretStr("never-used"),  # jobs are queued, and never run
+}
+
+
+def build():
+    """Return the app, for its document; each test hands in its own ``deps``."""
+    settings = Settings(
+        DATABASE_URL="postgresql://nowhere", PEGASUS_INTERNAL_SECRET=SECRET
+    )
+    return create_app(make_deps(sessionmaker(), settings, None, None, None))
+
+
+def whole(environ, start_response):
+    """Read each answer to its end and close it, as a server does."""
+    answer = APP(environ, start_response)
+    try:
+        return [b"".join(answer)]
+    finally:
+        answer.close()
+
+
+APP = build()
+schema = schemathesis.openapi.from_wsgi("/openapi.json", whole)
+
+
+@schema.hook
+def map_path_parameters(_context, parameters):
+    """Have half of all paths lead somewhere."""
+    return {
+        name: KNOWN[name] if name in KNOWN and len(str(value)) % 2 else value
+        for name, value in (parameters or {}).items()
+    }
+
+
+@pytest.fixture(autouse=True)
+def one_whole_lecture(deps, settings):
+    """Make one lecture that has everything, so that not every answer is a 404."""
+    object.__setattr__(deps, "settings", settings.model_copy(update=LENIENT))
+    APP.extensions["deps"] = deps
+    lecture = factories.lecture(deps.db)
+    factories.media(deps.storage, lecture)
+    factories.transcript(deps.db, deps.storage, lecture, "One.", "Two.")
+    factories.artifact(deps.db)
+    factories.export(deps.db)
+    for kind in factories.QUEUES:
+        factories.job(deps.db, kind=kind, state="failed")
+
+
+@schema.parametrize()
+@hypothesis.settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=False,
+    suppress_health_check=list(HealthCheck),
+)
+def test_no_answer_that_is_not_described(case):
+    label = case.operation.label
+    excluded = [check for check, labels in EXCLUDED.items() if label in labels]
+    case.call_and_validate(excluded_checks=excluded)
