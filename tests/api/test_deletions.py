@@ -210,6 +210,14 @@ def test_files_that_are_gone_already_are_no_trouble(api, db, sweep):
     assert doomed(db) == set()
 
 
+def test_two_rows_may_name_one_file(api, db):
+    factories.lecture(db)
+    factories.artifact(db, object_key="same")
+    factories.export(db, object_key="same")
+    assert api.delete("/lectures/l1").status_code == 200
+    assert "same" in doomed(db)
+
+
 @pytest.mark.parametrize("word", ["false", "0", "no", "OFF"])
 def test_files_are_kept_if_that_is_wished(api, db, deps, storage_dir, sweep, word):
     stored(db, deps.storage)

@@ -70,33 +70,44 @@ def loose_jobs(db):
         return session.scalars(select(Job.id).where(Job.subject.not_in(mine))).all()
 
 
-def while_open(db, change, request):
+def while_open(db, before, request, after=lambda _session: None):
     """Send a request while another transaction is open; return the answer.
 
-    The transaction has made its change before, and commits when the request waits.
+    The transaction does something before, waits until the request waits for it, does
+    something after, and commits.
     """
     asked: list[Future[Any]] = []
     with ThreadPoolExecutor(1) as pool:
         with db.begin() as session:
-            change(session)
+            before(session)
             asked.append(pool.submit(request))
             until(lambda: is_blocked(db))
+            after(session)
         return asked[0].result(10)
 
 
-def drop_course(session):
-    """Do what the deletion of a course does to the course's own row."""
+def lock_course(session):
+    """Begin as the deletion of a course begins."""
     session.get(Course, "c1", with_for_update=True)
+
+
+def drop_course(session):
+    """End as it ends."""
     session.execute(delete(Course).where(Course.id == "c1"))
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(lock_course, drop_course), (drop_course, lambda _session: None)],
+    ids=["locked", "deleted"],
+)
 @pytest.mark.parametrize("title", [None, "Biology"])
 def test_a_lecture_that_comes_while_its_course_is_deleted_has_a_new_one(
-    db, upload, storage_dir, title
+    db, upload, storage_dir, title, before, after
 ):
     factories.course(db, title="The old one")
     fields = {"course_title": title} if title else {}
-    reply = while_open(db, drop_course, lambda: upload(**fields))
+    reply = while_open(db, before, lambda: upload(**fields), after)
     assert reply.status_code == 200, reply.text
     with db.begin() as session:
         assert session.scalars(select(Course.title)).all() == [title or "c1"]
@@ -109,7 +120,7 @@ def test_a_lecture_that_moves_into_a_course_that_is_deleted_has_a_new_one(
 ):
     factories.lecture(db, course_id="c2")
     factories.course(db)
-    reply = while_open(db, drop_course, upload)
+    reply = while_open(db, lock_course, upload, drop_course)
     assert reply.status_code == 200, reply.text
     assert app.test_client().get("/lectures/l1").json["course_id"] == "c1"
     assert app.test_client().delete("/courses/c2").json["lecturesDeleted"] == 0

@@ -418,6 +418,21 @@ def test_a_caller_whose_place_was_taken_has_no_effect(api, db, deps, storage_dir
     assert stored - kept == {storage.uri(key) for key in doomed}
 
 
+def test_a_caller_whose_place_was_taken_leaves_it_to_who_took_it(
+    api, db, deps, storage_dir
+):
+    """The other one is still at work when the first one is done."""
+    storage = Interrupted(storage_dir)
+    api.application.extensions["deps"] = replace(deps, storage=storage)
+    theirs = datetime.now(UTC) + timedelta(hours=1)
+    storage.happens = lambda: change_key(db, locked_until=theirs)
+    assert send(api).json["error"]["code"] == "idempotency_in_progress"
+    assert count(db, Lecture) == count(db, Job) == 0
+    with db.begin() as session:
+        row = session.scalars(select(IdempotencyKey)).one()
+    assert (row.locked_until, row.answer) == (theirs, None)
+
+
 # Many at once
 
 
