@@ -71,7 +71,7 @@ def test_twelve_at_once_all_succeed(empty):
         assert len(versions.all()) == 1
 
 
-def test_processes_at_once_all_succeed(empty):
+def test_twelve_processes_at_once_all_succeed(empty):
     environment = {
         **os.environ,
         "DATABASE_URL": url_of(empty),
@@ -84,7 +84,7 @@ def test_processes_at_once_all_succeed(empty):
             env=environment,
             stderr=subprocess.PIPE,
         )
-        for _ in range(2)
+        for _ in range(12)
     ]
     for process in started:
         _, said = process.communicate()
