@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from api_service.context import deps
 from common.errors import AppError
+from common.settings import Settings
 
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
@@ -48,6 +49,7 @@ ACCESS = {
     "documentation.page": Access.OPEN,
     "documentation.asset": Access.OPEN,
     "deletions.audit": Access.WRITE,
+    "upload_contents.receive": Access.OPEN,  # whoever has its URL may, as a bucket's
 }
 
 
@@ -70,16 +72,28 @@ def _check() -> None:
     match access_of(request.endpoint, request.method):
         case Access.WRITE:
             # Who sets only a read token wants no strangers: least of all to write.
-            _require(write or read)
+            _require(*(_writers(settings) if write else _readers(settings)))
         case Access.READ if read is not None:
-            _require(read, write)
+            _require(*_readers(settings), *_writers(settings))
         case _:
             pass
 
 
-def _require(*tokens: SecretStr | None) -> None:
+def _writers(settings: Settings) -> list[SecretStr]:
+    return _valid(settings.write_api_token, settings.old_write_api_token)
+
+
+def _readers(settings: Settings) -> list[SecretStr]:
+    return _valid(settings.read_api_token, settings.old_read_api_token)
+
+
+def _valid(token: SecretStr | None, old: SecretStr | None) -> list[SecretStr]:
+    """Return the tokens that let in; an old one only beside the one that replaces it."""
+    return [each for each in (token, old) if token is not None and each is not None]
+
+
+def _require(*accepted: SecretStr) -> None:
     """Let the bearer of one of these in; without any the door is open."""
-    accepted = [token for token in tokens if token is not None]
     if not accepted:
         return
     # A server hands over a header's bytes as Latin-1.

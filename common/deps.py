@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from common import db
 from common.db import Db
-from common.providers import llm, queue, speech, storage
+from common.providers import events, identity, llm, queue, speech, storage
+from common.providers.events import Events
+from common.providers.identity import Identity
 from common.providers.llm import LanguageModelFactory
 from common.providers.queue import Queue
 from common.providers.speech import SpeechFactory
@@ -20,6 +22,8 @@ class Deps:
     db: Db
     storage: Storage
     queue: Queue
+    events: Events
+    identity: Identity
     speech: SpeechFactory
     llm: LanguageModelFactory
 
@@ -28,12 +32,11 @@ def build(settings: Settings) -> Deps:
     """Return the real thing. Opens no connection."""
     return Deps(
         settings=settings,
-        db=db.connect(
-            settings.database_url.get_secret_value(),
-            pool_size=settings.database_pool_size,
-        ),
+        db=db.connect_from(settings),
         storage=storage.from_settings(settings),
         queue=queue.from_settings(settings),
+        events=events.from_settings(settings),
+        identity=identity.from_settings(settings),
         speech=speech.from_settings(settings),
         llm=llm.from_settings(settings),
     )

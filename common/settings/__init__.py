@@ -5,19 +5,30 @@ have; the variables of this project's own start with ``PEGASUS_``.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import (
-    BeforeValidator,
     Field,
     SecretStr,
     ValidationError,
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_core import ErrorDetails
+from pydantic_settings import SettingsConfigDict
+
+from common.settings.google_cloud import GoogleCloud
+from common.settings.kinds import (
+    Dollars,
+    NotNegative,
+    Positive,
+    Secret,
+    Switch,
+    Word,
+    env,
+    problem,
+)
 
 StorageMode = Literal["local", "s3", "gcs"]
 Service = Literal["api", "worker", "migrate"]
@@ -30,51 +41,7 @@ class InvalidEnvironment(SystemExit):
     """The process cannot start; the text lists every problem and no value."""
 
 
-def _problem(text: str) -> PydanticCustomError:
-    return PydanticCustomError("environment", "{text}", {"text": text})
-
-
-def _integer(value: object) -> int:
-    try:
-        return int(str(value).strip())
-    except ValueError:
-        raise _problem("must be an integer.") from None
-
-
-def _positive(value: object) -> int:
-    if (number := _integer(value)) <= 0:
-        raise _problem("must be a positive integer.")
-    return number
-
-
-def _not_negative(value: object) -> int:
-    if (number := _integer(value)) < 0:
-        raise _problem("must be zero or greater.")
-    return number
-
-
-def _switch(value: object) -> bool:
-    return str(value).strip().lower() in {"1", "true", "yes", "on"}
-
-
-def _blank_is_absent(value: object) -> object:
-    if isinstance(value, str):
-        return value.strip() or None
-    return value
-
-
-Positive = Annotated[int, BeforeValidator(_positive)]
-NotNegative = Annotated[int, BeforeValidator(_not_negative)]
-Switch = Annotated[bool, BeforeValidator(_switch)]
-Word = Annotated[str | None, BeforeValidator(_blank_is_absent)]
-Secret = Annotated[SecretStr | None, BeforeValidator(_blank_is_absent)]
-
-
-def _env(name: str, default: Any) -> Any:  # noqa: ANN401 - as Field itself
-    return Field(default, validation_alias=name)
-
-
-class Settings(BaseSettings):
+class Settings(GoogleCloud):
     """One field per environment variable; a secret never has a default."""
 
     model_config = SettingsConfigDict(
@@ -83,88 +50,97 @@ class Settings(BaseSettings):
 
     # Database
     database_url: SecretStr = Field(SecretStr(""), validation_alias="DATABASE_URL")
-    database_pool_size: Positive = _env("PEGASUS_DATABASE_POOL_SIZE", 10)
-    redis_url: Secret = _env("REDIS_URL", None)  # accepted, unused: decision 0004
+    database_pool_size: Positive = env("PEGASUS_DATABASE_POOL_SIZE", 10)
+    database_app_roles: str = env("PEGASUS_DATABASE_APP_ROLES", "")  # migrate's
+    redis_url: Secret = env("REDIS_URL", None)  # accepted, unused: decision 0004
 
     # Storage
-    storage_mode: StorageMode = _env("STORAGE_MODE", "local")
-    storage_dir: Path = _env("PLC_STORAGE_DIR", Path("storage"))
-    s3_bucket: Word = _env("S3_BUCKET", None)
-    s3_prefix: str = _env("S3_PREFIX", "pegasus")
-    s3_endpoint_url: Word = _env("S3_ENDPOINT_URL", None)
-    aws_region: Word = _env("AWS_REGION", None)  # before S3_REGION
-    s3_region: Word = _env("S3_REGION", None)
-    gcs_bucket: Word = _env("GCS_BUCKET", None)
-    gcs_prefix: str = _env("GCS_PREFIX", "pegasus")
+    storage_mode: StorageMode = env("STORAGE_MODE", "local")
+    storage_dir: Path = env("PLC_STORAGE_DIR", Path("storage"))
+    s3_bucket: Word = env("S3_BUCKET", None)
+    s3_prefix: str = env("S3_PREFIX", "pegasus")
+    s3_endpoint_url: Word = env("S3_ENDPOINT_URL", None)
+    aws_region: Word = env("AWS_REGION", None)  # before S3_REGION
+    s3_region: Word = env("S3_REGION", None)
+    gcs_bucket: Word = env("GCS_BUCKET", None)
+    gcs_prefix: str = env("GCS_PREFIX", "pegasus")
 
     # Jobs
-    inline_jobs: Switch = _env("PLC_INLINE_JOBS", False)
-    queue_url: str = _env("PEGASUS_QUEUE_URL", "http://127.0.0.1:8082")
-    worker_url: str = _env("PEGASUS_WORKER_URL", "http://127.0.0.1:8081")
-    internal_secret: SecretStr = _env("PEGASUS_INTERNAL_SECRET", SecretStr(""))
-    lease_seconds: Positive = _env("PEGASUS_LEASE_SECONDS", 60)
+    inline_jobs: Switch = env("PLC_INLINE_JOBS", False)
+    queue_url: str = env("PEGASUS_QUEUE_URL", "http://127.0.0.1:8082")
+    worker_url: str = env("PEGASUS_WORKER_URL", "http://127.0.0.1:8081")
+    internal_secret: SecretStr = env("PEGASUS_INTERNAL_SECRET", SecretStr(""))
+    lease_seconds: Positive = env("PEGASUS_LEASE_SECONDS", 60)
 
     # Speech
-    ingest_transcribe_provider: Word = _env("PLC_INGEST_TRANSCRIBE_PROVIDER", None)
-    speech_model: Word = _env("PLC_INGEST_TRANSCRIBE_MODEL", None)
-    stt_language: str = _env("PLC_STT_LANGUAGE", "en-US")
-    gcp_stt_model: str = _env("PLC_GCP_STT_MODEL", "latest_long")
+    ingest_transcribe_provider: Word = env("PLC_INGEST_TRANSCRIBE_PROVIDER", None)
+    speech_model: Word = env("PLC_INGEST_TRANSCRIBE_MODEL", None)
+    whisper_model: Word = env("PEGASUS_WHISPER_MODEL", None)  # a name or a folder
+    stt_language: str = env("PLC_STT_LANGUAGE", "en-US")
+    gcp_stt_model: str = env("PLC_GCP_STT_MODEL", "latest_long")
 
     # Language models
-    plc_llm_provider: Word = _env("PLC_LLM_PROVIDER", None)
-    llm_model: Word = _env("PLC_LLM_MODEL", None)
-    openai_model: Word = _env("OPENAI_MODEL", None)
-    openai_api_key: Secret = _env("OPENAI_API_KEY", None)
-    openai_base_url: Word = _env("OPENAI_BASE_URL", None)
-    chat_model: Word = _env("PLC_CHAT_MODEL", None)
-    gemini_api_key: Secret = _env("GEMINI_API_KEY", None)
-    google_api_key: Secret = _env("GOOGLE_API_KEY", None)
+    plc_llm_provider: Word = env("PLC_LLM_PROVIDER", None)
+    llm_model: Word = env("PLC_LLM_MODEL", None)
+    openai_model: Word = env("OPENAI_MODEL", None)
+    openai_api_key: Secret = env("OPENAI_API_KEY", None)
+    openai_base_url: Word = env("OPENAI_BASE_URL", None)
+    chat_model: Word = env("PLC_CHAT_MODEL", None)
+    gemini_api_key: Secret = env("GEMINI_API_KEY", None)
+    google_api_key: Secret = env("GOOGLE_API_KEY", None)
+    daily_budget_usd: Dollars = env("PEGASUS_DAILY_BUDGET_USD", None)
 
     # Limits and rules
-    max_audio_upload_mb: Positive = _env("PLC_MAX_AUDIO_UPLOAD_MB", 200)
-    max_pdf_upload_mb: Positive = _env("PLC_MAX_PDF_UPLOAD_MB", 50)
-    export_min_summary_sections: NotNegative = _env(
-        "PLC_EXPORT_MIN_SUMMARY_SECTIONS", 1
-    )
-    write_api_token: Secret = _env("PLC_WRITE_API_TOKEN", None)
-    read_api_token: Secret = _env("PLC_READ_API_TOKEN", None)
-    trusted_proxy_hops: NotNegative = _env("PEGASUS_TRUSTED_PROXY_HOPS", 0)
-    write_rate_limit_max_requests: Positive = _env(
+    max_audio_upload_mb: Positive = env("PLC_MAX_AUDIO_UPLOAD_MB", 200)
+    max_pdf_upload_mb: Positive = env("PLC_MAX_PDF_UPLOAD_MB", 50)
+    export_min_summary_sections: NotNegative = env("PLC_EXPORT_MIN_SUMMARY_SECTIONS", 1)
+    write_api_token: Secret = env("PLC_WRITE_API_TOKEN", None)
+    read_api_token: Secret = env("PLC_READ_API_TOKEN", None)
+    # Still accepted while clients change over to new ones
+    old_write_api_token: Secret = env("PEGASUS_OLD_WRITE_API_TOKEN", None)
+    old_read_api_token: Secret = env("PEGASUS_OLD_READ_API_TOKEN", None)
+    trusted_proxy_hops: NotNegative = env("PEGASUS_TRUSTED_PROXY_HOPS", 0)
+    write_rate_limit_max_requests: Positive = env(
         "PLC_WRITE_RATE_LIMIT_MAX_REQUESTS", 60
     )
-    write_rate_limit_window_sec: Positive = _env("PLC_WRITE_RATE_LIMIT_WINDOW_SEC", 60)
-    idempotency_ttl_sec: Positive = _env("PLC_IDEMPOTENCY_TTL_SEC", 3600)
-    retention_raw_audio_days: NotNegative = _env("PLC_RETENTION_RAW_AUDIO_DAYS", 30)
-    retention_transcript_days: NotNegative = _env("PLC_RETENTION_TRANSCRIPT_DAYS", 14)
+    write_rate_limit_window_sec: Positive = env("PLC_WRITE_RATE_LIMIT_WINDOW_SEC", 60)
+    idempotency_ttl_sec: Positive = env("PLC_IDEMPOTENCY_TTL_SEC", 3600)
+    retention_raw_audio_days: NotNegative = env("PLC_RETENTION_RAW_AUDIO_DAYS", 30)
+    retention_transcript_days: NotNegative = env("PLC_RETENTION_TRANSCRIPT_DAYS", 14)
 
-    # The public face
-    job_success_word: Literal["completed", "succeeded"] = _env(
+    # The public face and the view from outside
+    tracing: Switch = env("PEGASUS_TRACING", False)  # to OTEL_EXPORTER_OTLP_ENDPOINT
+    job_success_word: Literal["completed", "succeeded"] = env(
         "PEGASUS_JOB_SUCCESS_WORD", "completed"
     )
-    public_url: str = _env("PEGASUS_PUBLIC_URL", "http://127.0.0.1:8080")
-    cors_origins: str = _env("PLC_CORS_ORIGINS", "*")
+    public_url: str = env("PEGASUS_PUBLIC_URL", "http://127.0.0.1:8080")
+    cors_origins: str = env("PLC_CORS_ORIGINS", "*")
 
     @field_validator("database_url", mode="before")
     @classmethod
     def _database_is_named(cls, value: object) -> object:
         if not str(value).strip():
-            raise _problem("must be set.")
+            raise problem("must be set.")
         if not _is_postgres_url(str(value)):
-            raise _problem("must be a PostgreSQL URL.")
+            raise problem("must be a PostgreSQL URL.")
         return value
 
     @field_validator("internal_secret", mode="after")
     @classmethod
-    def _internal_calls_are_signed(cls, value: SecretStr) -> SecretStr:
+    def _internal_calls_are_signed(
+        cls, value: SecretStr, info: ValidationInfo
+    ) -> SecretStr:
+        if info.data.get("identity") == "google":  # the platform signs
+            return value
         if len(value.get_secret_value()) < _SECRET_LENGTH:
-            raise _problem(f"must have at least {_SECRET_LENGTH} characters.")
+            raise problem(f"must have at least {_SECRET_LENGTH} characters.")
         return value
 
     @field_validator("storage_mode", mode="before")
     @classmethod
     def _storage_mode_is_known(cls, value: object) -> object:
         if value not in get_args(StorageMode):
-            raise _problem("must be either 'local', 's3', or 'gcs'.")
+            raise problem("must be either 'local', 's3', or 'gcs'.")
         return value
 
     @field_validator("gcs_prefix", mode="after")
@@ -177,12 +153,17 @@ class Settings(BaseSettings):
         name, label = mode.upper(), mode.upper()
         prefix = _prefix if mode == "gcs" else info.data.get("s3_prefix", "")
         if not info.data.get(f"{mode}_bucket"):
-            raise _problem(f"{name}_BUCKET must be set for {label} storage.")
+            raise problem(f"{name}_BUCKET must be set for {label} storage.")
         if not prefix.strip().strip("/"):
-            raise _problem(
+            raise problem(
                 f"{name}_PREFIX must be a non-empty path segment for {label} storage."
             )
         return _prefix
+
+    @property
+    def database_roles(self) -> list[str]:
+        """Whom a migration lets read and write rows, beside the tables' owner."""
+        return [r.strip() for r in self.database_app_roles.split(",") if r.strip()]
 
     @property
     def speech_provider(self) -> str:
