@@ -1,4 +1,4 @@
-"""Stored files on their way out: whole, in ranges, or not at all if known."""
+"""Stored files on their way out: whole, in ranges, by link, or not if known."""
 
 from datetime import datetime
 from typing import Any, BinaryIO
@@ -9,6 +9,22 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
 from api_service.context import deps
 from common.errors import NotFound
+
+
+def link(key: str, *, missing: str, filename: str, content_type: str) -> str | None:
+    """Return where the client fetches a stored object itself, for some minutes.
+
+    None: there is no such place, so ``send`` it.
+
+    Raises:
+        NotFound: with ``missing``; a link to nothing would be answered by the bucket.
+        Unavailable: the storage cannot be reached, or URLs not be signed.
+    """
+    storage = deps().storage
+    url = storage.download_url(key, filename=filename, content_type=content_type)
+    if url is not None and storage.size_bytes(key) is None:
+        raise NotFound(missing)
+    return url
 
 
 def send(

@@ -5,15 +5,17 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from api_service import asking, files
-from api_service.context import reading
+from api_service.context import deps, reading
 from api_service.openapi import describes
 from api_service.routes.schemas import QueuedJob
 from common.errors import NotFound
-from common.exports import FORMATS
+from common.exports import FORMATS, Format
 from common.jobs import Export
 from common.models import Export as ExportRecord
 
 bp = Blueprint("exports", __name__)
+
+_MISSING = "Export file missing."
 
 
 @bp.post("/lectures/<lecture_id>/export")
@@ -31,15 +33,17 @@ def export(lecture_id: str) -> ResponseReturnValue:
 @bp.get("/exports/<lecture_id>/<export_type>")
 @describes(gives="*/*", errors=(404, 416))
 def download(lecture_id: str, export_type: str) -> ResponseReturnValue:
-    """Return one file; ranges are served."""
+    """Return one file; ranges are served. With S3, ``downloadUrl`` says where it is."""
     with reading() as session:
         found = session.get(ExportRecord, (lecture_id, export_type))
     if found is None or export_type not in FORMATS:
         raise NotFound("Export not found.")
     form = FORMATS[export_type]
+    if deps().settings.storage_mode == "s3":
+        return _link(found, form)
     response = files.send(
         found.object_key,
-        missing="Export file missing.",
+        missing=_MISSING,
         size_bytes=found.size_bytes,
         etag=f"{found.job_id}-{export_type}",
         last_modified=found.created_at,
@@ -49,3 +53,15 @@ def download(lecture_id: str, export_type: str) -> ResponseReturnValue:
     )
     response.content_type = form.media_type
     return response
+
+
+def _link(found: ExportRecord, form: Format) -> dict[str, str]:
+    url = files.link(
+        found.object_key,
+        missing=_MISSING,
+        filename=f"{found.lecture_id}{form.extension}",
+        content_type=form.media_type,
+    )
+    if url is None:
+        raise NotFound("Export URL unavailable.")
+    return {"downloadUrl": url}
