@@ -6,23 +6,19 @@
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Flask, current_app, g, redirect, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import RequestRedirect
 
+from common.db.outage import RETRY_AFTER_SECONDS, is_away
 from common.errors import AppError, TooLarge
 
 log = logging.getLogger(__name__)
-
-_RETRY_AFTER_SECONDS = 2  # a database that restarts is back within that
-# It stops, crashed, starts, is full; undone for a deadlock.
-_GONE_AWAY = {"57P01", "57P02", "57P03", "53300", "40P01"}
 
 
 class InvalidRequest(AppError):
@@ -46,17 +42,20 @@ def register(app: Flask) -> None:
 
 
 def _invalid(error: InvalidRequest) -> ResponseReturnValue:
-    return _document(422, error.problems, error.code, str(error))
+    body = _body(str(error), error.code, error.problems)
+    return body | {"detail": error.problems}, 422
 
 
 def _expected(error: AppError) -> ResponseReturnValue:
     headers = {}
     wait = error.retry_after_seconds
     if wait is not None or error.retryable:
-        headers["Retry-After"] = str(math.ceil(wait or _RETRY_AFTER_SECONDS))
+        headers["Retry-After"] = str(math.ceil(wait or RETRY_AFTER_SECONDS))
     if isinstance(error, TooLarge):  # what is still being sent is not worth reading
         headers["Connection"] = "close"
-    return _document(error.status, str(error), error.code, headers=headers)
+    return _document(
+        error.status, str(error), error.code, headers=headers, details=error.details
+    )
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:
@@ -91,23 +90,12 @@ def _database(error: SQLAlchemyError) -> ResponseReturnValue:
 
     Also when it has undone the request because another one was in its way.
     """
-    if not _is_away(error):
+    if not is_away(error):
         return _bug(error)
     log.warning("database unavailable", extra={"error": type(error).__name__})
     text = "The database is not available for now; try again shortly."
-    headers = {"Retry-After": str(_RETRY_AFTER_SECONDS)}
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
     return _document(503, text, "unavailable", headers=headers)
-
-
-def _is_away(error: SQLAlchemyError) -> bool:
-    if isinstance(error, PoolTimeout):
-        return True
-    if not isinstance(error, DBAPIError):
-        return False
-    fields = error.orig.args[0] if error.orig is not None and error.orig.args else None
-    if isinstance(fields, dict):
-        return fields.get("C") in _GONE_AWAY
-    return error.connection_invalidated or type(error.orig).__name__ == "InterfaceError"
 
 
 def _bug(error: Exception) -> ResponseReturnValue:
@@ -117,18 +105,21 @@ def _bug(error: Exception) -> ResponseReturnValue:
 
 def _document(
     status: int,
-    detail: object,
+    message: str,
     code: str,
-    message: str | None = None,
     *,
     headers: Mapping[str, str] | None = None,
+    details: Sequence[Mapping[str, object]] | None = None,
 ) -> ResponseReturnValue:
-    message = message or str(detail)
-    details = detail if isinstance(detail, list) else None
-    body = {
-        "detail": detail,
+    return _body(message, code, details), status, dict(headers or {})
+
+
+def _body(
+    message: str, code: str, details: Sequence[Mapping[str, object]] | None
+) -> dict[str, Any]:
+    return {
+        "detail": message,
         "message": message,
         "error": {"code": code, "message": message, "details": details},
         "request_id": g.get("request_id"),
     }
-    return body, status, dict(headers or {})

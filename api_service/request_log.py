@@ -1,13 +1,15 @@
-"""The request's id, on every answer and every log line, and one line per request."""
+"""The request's id and trace, on every line of its log; one line per request."""
 
 import logging
 import re
 import time
+from contextlib import ExitStack
 from uuid import uuid4
 
 from flask import Flask, Response, g, request
 
-from common import logs
+from api_service.context import deps
+from common import logs, tracing
 
 log = logging.getLogger(__name__)
 
@@ -26,13 +28,17 @@ def _begin() -> None:
     sent = request.headers.get("x-request-id", "")
     g.request_id = sent if _ACCEPTABLE.fullmatch(sent) else str(uuid4())
     g.started = time.perf_counter()
-    g.bound = logs.bind(request_id=g.request_id)
-    g.bound.__enter__()
+    name = f"{request.method} {request.url_rule or 'unknown'}"
+    g.open = ExitStack()
+    g.span = g.open.enter_context(tracing.request(name, request.headers))
+    fields = tracing.log_fields(g.span.trace, deps().settings.google_cloud_project)
+    g.open.enter_context(logs.bind(request_id=g.request_id, **fields))
 
 
 def _end(response: Response) -> Response:
     response.headers["x-request-id"] = g.request_id
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    g.span.note("http.response.status_code", response.status_code)
     log.info(
         "request.complete",
         extra={
@@ -46,5 +52,5 @@ def _end(response: Response) -> Response:
 
 
 def _unbind(_error: BaseException | None) -> None:
-    if bound := g.pop("bound", None):
-        bound.__exit__(None, None, None)
+    if opened := g.pop("open", None):
+        opened.close()

@@ -108,7 +108,8 @@ class Heart:
         """Have handlers stop at their next step; then take from them what is left.
 
         After six seconds every lease still held is given back, whatever its handler
-        does, so that another process can go on at once.
+        does, and the process ends: until then, the queue would count these deliveries
+        as running and start no others in their place.
         """
         self.draining.set()
         timer = threading.Timer(_GRACE_SECONDS, self._give_all_back)
@@ -164,7 +165,8 @@ class Heart:
                     pulse.lost.set()
 
     def _give_all_back(self) -> None:
-        for pulse in self._pulses():
+        pulses = self._pulses()
+        for pulse in pulses:
             pulse.lost.set()
             try:
                 with self._db.begin() as session:
@@ -174,3 +176,5 @@ class Heart:
             except SQLAlchemyError as exc:  # its lease will lapse; the others count too
                 log.warning("not given back", extra={"error": type(exc).__name__})
         self._on_given_back()
+        if pulses:  # what their handlers still do counts no more
+            self._die(0)

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from common import db, deps, jobs, logs, settings
+from common import db, deps, jobs, logs, settings, tracing
 from worker_service.app import create_app
 from worker_service.heartbeat import Heart
 
@@ -11,9 +11,11 @@ def build() -> tuple[Flask, Heart]:
     """Return the worker and the heart that gunicorn's hooks must stop."""
     logs.configure()
     loaded = settings.load("worker")
-    url = loaded.database_url.get_secret_value()
-    # A connection of its own: signs of life must not queue behind the work.
-    own = db.connect(url, pool_size=1)
+    tracing.start(loaded, "pegasus-worker")
+    # A connection of its own: signs of life must not queue behind the work. It gives a
+    # silent database up in time for another sign before the lease ends.
+    patience = loaded.lease_seconds / 8
+    own = db.connect_from(loaded, pool_size=1, answer_seconds=patience)
     built = deps.build(loaded)
     heart = Heart(
         own,

@@ -1,9 +1,10 @@
 """SQLAlchemy's dialect for pg8000, with fewer round trips and an eye for lost lines."""
 
 import select
+import ssl
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from pg8000 import InterfaceError, converters, core, legacy
 from sqlalchemy.dialects.postgresql.pg8000 import PGDialect_pg8000
 
 _TRUSTED_SECONDS = 1.0  # only a network that drops packets silently can deceive us
+HELLO_SECONDS = 10  # a server that is there greets within one; a slow VPC needs some
 
 
 @contextmanager
@@ -28,9 +30,16 @@ def _lost() -> Iterator[None]:
 class Connection(legacy.Connection):  # type: ignore[misc]  # it has no types
     """pg8000's connection; a statement takes one round trip instead of three."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        *args: Any,  # noqa: ANN401
+        timeout: float | None = None,
+        **options: Any,  # noqa: ANN401
+    ) -> None:
         self._answered_at = 0.0
-        super().__init__(*args, **options)
+        hello = HELLO_SECONDS if timeout is None else min(timeout, HELLO_SECONDS)
+        super().__init__(*args, timeout=hello, **options)
+        self._usock.settimeout(timeout)
         self.register_in_adapter(converters.TIMESTAMPTZ, _moment)
 
     def execute_unnamed(
@@ -77,9 +86,22 @@ class Dialect(PGDialect_pg8000):
 
     supports_statement_cache = True
 
-    def connect(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401, D102
+    def connect(
+        self,
+        *args: Any,  # noqa: ANN401
+        dial: Callable[[], ssl.SSLSocket] | None = None,
+        **options: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        """Return a connection, over the line that ``dial`` opens if it is given."""
         with _lost():
-            return Connection(*args, **options)
+            if dial is None:
+                return Connection(*args, **options)
+            with ExitStack() as unless_used:
+                line = unless_used.enter_context(dial())
+                options |= {"sock": line, "ssl_context": False}  # it is encrypted
+                connection = Connection(*args, **options)
+                unless_used.pop_all()
+                return connection
 
     def do_execute(self, *args: Any, **options: Any) -> None:  # noqa: ANN401, D102
         with _lost():

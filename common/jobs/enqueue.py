@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -12,6 +12,7 @@ from sqlalchemy import Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Session
 
+from common import tracing
 from common.db import Db
 from common.errors import ProviderUnavailable
 from common.ids import new_id
@@ -22,9 +23,9 @@ log = logging.getLogger(__name__)
 _INSERT = text("""
 with j as (
   insert into jobs (id, kind, subject, queue, payload, dedupe_key, parent_id,
-                    max_attempts, replayed_from)
+                    max_attempts, replayed_from, traceparent)
   values (:id, :kind, :subject, :queue, :payload, :dedupe_key, :parent_id,
-          :max_attempts, :replayed_from)
+          :max_attempts, :replayed_from, :traceparent)
   on conflict (dedupe_key)
     where dedupe_key is not null and state in ('queued', 'running', 'waiting')
   do nothing
@@ -40,13 +41,13 @@ select id from jobs
 
 _TAKE = """
 with c as (
-  select id from job_outbox
+  select id, job_id from job_outbox
    where locked_until < now() {only}
    order by not_before, id limit :limit for update skip locked)
 update job_outbox o
    set locked_until = now() + interval '30 seconds', tries = tries + 1
-  from c where o.id = c.id
-returning o.id, o.job_id, o.dispatch_seq, o.queue, o.lane, o.not_before
+  from c join jobs j on j.id = c.job_id where o.id = c.id
+returning o.id, o.job_id, o.dispatch_seq, o.queue, o.lane, o.not_before, j.traceparent
 """
 _TAKE_ANY = text(_TAKE.format(only=""))
 _TAKE_THESE = text(_TAKE.format(only="and job_id = any(:job_ids)")).bindparams(
@@ -70,6 +71,7 @@ class Task:
     queue: str
     lane: str
     not_before: datetime
+    traceparent: str | None = None  # of what asked for the job, for the worker's spans
 
     @property
     def name(self) -> str:
@@ -94,24 +96,32 @@ def enqueue(
         The id of the live job, and whether it is new: a live job with the same
         ``dedupe_key`` (the payload's own, unless given) is returned instead.
     """
-    key = dedupe_key or payload.dedupe_key
     values: dict[str, Any] = {
         "kind": payload.kind,
         "subject": payload.subject,
         "queue": payload.queue,
         "payload": payload.model_dump(mode="json"),
-        "dedupe_key": key,
+        "dedupe_key": dedupe_key or payload.dedupe_key,
         "parent_id": parent_id,
         "max_attempts": payload.max_attempts,
         "replayed_from": replayed_from,
     }
+    with tracing.span("job.enqueue", "producer", job_type=payload.kind):
+        values["traceparent"] = tracing.traceparent()
+        return _insert(session, payload, values)
+
+
+def _insert(
+    session: Session, payload: Payload, values: dict[str, Any]
+) -> tuple[UUID, bool]:
+    key = {"dedupe_key": values["dedupe_key"]}
     while True:
         job_id = new_id()
         if session.execute(_INSERT, values | {"id": job_id}).first():
             log.info("job.created", extra=_about(job_id, payload))
             return job_id, True
         # The job that was in the way may have ended since: then try again.
-        if live := session.execute(_LIVE, {"dedupe_key": key}).scalar():
+        if live := session.execute(_LIVE, key).scalar():
             return live, False
 
 
@@ -138,7 +148,7 @@ def drain(
     error = None
     for outbox_id, task in promises.items():
         try:
-            send(task)
+            _send(task, send)
         except ProviderUnavailable as exc:
             log.warning("job.dispatch_failed", extra={"job_id": str(task.job_id)})
             error = str(exc)[:500]
@@ -152,6 +162,16 @@ def drain(
         if unsent:
             session.execute(_NOT_SENT, {"ids": unsent, "error": error})
     return len(sent)
+
+
+def _send(task: Task, send: Callable[[Task], None]) -> None:
+    """Send one task, as a part of what asked for its job and not of who sends it."""
+    parent = tracing.parse(task.traceparent)
+    if parent is None:
+        send(task)
+        return
+    with tracing.span("job.send", "producer", parent=parent, queue=task.queue):
+        send(replace(task, traceparent=tracing.traceparent()))
 
 
 def _take(db: Db, job_ids: Sequence[UUID] | None, limit: int) -> dict[int, Task]:

@@ -6,8 +6,7 @@ from common import logs, migrations, settings
 def main() -> None:
     """Run all steps that the database named by ``DATABASE_URL`` lacks."""
     logs.configure()
-    loaded = settings.load("migrate")
-    migrations.upgrade(loaded.database_url.get_secret_value())
+    migrations.upgrade_from(settings.load("migrate"))
 
 
 if __name__ == "__main__":

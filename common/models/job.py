@@ -131,6 +131,7 @@ class Job(Dated, Base):
     error_detail: Mapped[str | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    traceparent: Mapped[str | None]  # who asked for it, see common.tracing
 
 
 class JobOutbox(Base):

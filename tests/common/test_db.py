@@ -221,6 +221,16 @@ def test_a_lost_connection_is_replaced_before_its_next_use(
         assert connection.scalar(text("select 1")) == 1
 
 
+def test_a_step_of_the_schema_may_take_longer_than_a_greeting(
+    database_url, monkeypatch
+):
+    monkeypatch.setattr(driver, "HELLO_SECONDS", 0.3)
+    engine = database.engine(database_url, timeout_seconds=None)
+    with engine.connect() as connection:
+        connection.execute(text("select pg_sleep(0.6)"))
+    engine.dispose()
+
+
 def test_waiting_for_an_answer_ends(through, proxy):
     started = time.monotonic()
     with pytest.raises(DBAPIError), through.connect() as connection:

@@ -157,6 +157,16 @@ def test_what_is_still_held_after_the_grace_is_given_back(
     invariants.check(committed_db)
 
 
+def test_the_process_ends_when_it_has_given_back_what_would_not_stop(
+    heart, lease, deaths, monkeypatch
+):
+    monkeypatch.setattr(heartbeat, "_GRACE_SECONDS", 0.05)
+    with heart.hold(lease):
+        heart.drain()
+        until(lambda: deaths)
+    assert deaths == [0]
+
+
 def test_an_idle_process_does_not_wait_for_its_grace(heart):
     heart.drain()
 
