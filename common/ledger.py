@@ -1,19 +1,26 @@
 """Paid calls: what was answered is kept, and what it used is written down.
 
 The answer and its ledger row are saved the moment they arrive, in one transaction of
-their own, so a job that dies later never pays for the same step again.
+their own, so a job that dies later never pays for the same step again. Answers are
+kept for some days only: they repeat what was said in lectures. The ledger stays.
 """
 
 import json
+from collections.abc import Iterable
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from common.models import ProviderResult, UsageEntry
+from common.models import Job, ProviderResult, UsageEntry
 from common.usage import Usage
+
+# Longer than a job can wait and be tried (one day), and a week-end of an outage.
+KEPT = timedelta(days=7)
 
 
 def key(**parts: object) -> str:
@@ -36,10 +43,13 @@ def record(
     usage: Usage,
     job_id: UUID,
 ) -> None:
-    """Save an answer and what it used. A second answer is paid for, but not kept."""
+    """Save an answer and what it used. A second answer is paid for, but not kept.
+
+    In the same transaction belongs ``budget.settle``.
+    """
     session.execute(
         insert(ProviderResult)
-        .values(key=result_key, document=document)
+        .values(key=result_key, document=document, job_id=job_id)
         .on_conflict_do_nothing()
     )
     session.add(
@@ -51,5 +61,31 @@ def record(
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cost_usd_micros=usage.cost_usd_micros,
+        )
+    )
+
+
+def forget(session: Session, subjects: Iterable[str]) -> None:
+    """Drop the answers to all jobs about these subjects, and to those jobs' parts."""
+    about = list(subjects)
+    part = aliased(Job)
+    asked = select(Job.id).where(Job.subject.in_(about))
+    parts = (
+        select(part.id)
+        .join(Job, Job.id == part.parent_id)
+        .where(Job.subject.in_(about))
+    )
+    session.execute(
+        delete(ProviderResult).where(
+            ProviderResult.job_id.in_(asked.union_all(parts).scalar_subquery())
+        )
+    )
+
+
+def forget_old(session: Session) -> None:
+    """Drop the answers that are kept no longer."""
+    session.execute(
+        delete(ProviderResult).where(
+            ProviderResult.created_at < func.clock_timestamp() - KEPT
         )
     )

@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
+from common import budget
+
 LATENCY_BUCKETS_MS = (
     1_000,
     5_000,
@@ -71,6 +73,12 @@ class Metrics:
     reached: dict[tuple[str, str], int] = field(default_factory=dict)
     retries: dict[str, int] = field(default_factory=dict)
     latencies: dict[str, Latency] = field(default_factory=dict)
+    spent_today_usd_micros: int = 0
+
+
+def oldest_due_seconds(session: Session) -> float:
+    """Return how long the oldest job that is due has waited; 0 if none is."""
+    return float(session.execute(_OLDEST).scalar_one())
 
 
 def read(session: Session) -> Metrics:
@@ -87,10 +95,11 @@ def read(session: Session) -> Metrics:
             latencies[row.kind] = _with(latencies.get(row.kind, Latency()), row)
     return Metrics(
         depth={row[0]: row[1] for row in session.execute(_DEPTH)},
-        oldest_queued_seconds=float(session.execute(_OLDEST).scalar_one()),
+        oldest_queued_seconds=oldest_due_seconds(session),
         reached=dict(reached),
         retries={kind: count for kind, count in retries.items() if count},
         latencies=latencies,
+        spent_today_usd_micros=budget.spent_today(session),
     )
 
 

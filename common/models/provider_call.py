@@ -10,12 +10,21 @@ from common.models.base import Base, Created
 
 
 class ProviderResult(Created, Base):
-    """A saved answer, so that the same question is never paid for twice."""
+    """A saved answer, so that the same question is not paid for twice in its days.
+
+    It holds what was said: it goes with the lecture of the job that asked first, or
+    some days after it came.
+    """
 
     __tablename__ = "provider_results"
+    __table_args__ = (
+        Index("ix_provider_results_created_at", "created_at"),
+        Index("ix_provider_results_job", "job_id"),
+    )
 
     key: Mapped[str] = mapped_column(primary_key=True)
     document: Mapped[dict[str, Any]]
+    job_id: Mapped[UUID | None]  # None: from before this was written down
 
 
 class UsageEntry(Created, Base):

@@ -7,7 +7,7 @@ for granted. Retries are the job queue's: the client makes none of its own.
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Protocol, TypeVar
@@ -31,6 +31,7 @@ from common.errors import (
     ProviderError,
     ProviderUnavailable,
 )
+from common.providers.bounded_http import bound
 from common.settings import Settings
 
 Shape = TypeVar("Shape", bound=BaseModel)
@@ -39,7 +40,6 @@ _BASE_URL = "https://api.openai.com/v1"
 _CONNECT_SECONDS = 10  # a TLS handshake takes well under one; then it is the network
 _WRITE_SECONDS = 60  # between two pieces of a 25 MB upload on a slow line
 _POOL_SECONDS = 60  # as many callers as the pool has places are already waiting
-_MAX_ANSWER_BYTES = 16 * 1024 * 1024  # a draft or 15 minutes of speech take under 1
 _MAX_WAIT_SECONDS = 3600  # no rate limit we know of is reset later than that
 _MESSAGE_LENGTH = 200  # enough for the reason, too short for a page of HTML
 
@@ -58,22 +58,6 @@ class RawReply(Protocol):
     @property
     def content(self) -> bytes:
         """The body."""
-
-
-class _BoundedStream(httpx2.SyncByteStream):
-    def __init__(self, stream: httpx2.SyncByteStream) -> None:
-        self._stream = stream
-
-    def __iter__(self) -> Iterator[bytes]:
-        size = 0
-        for chunk in self._stream:
-            size += len(chunk)
-            if size > _MAX_ANSWER_BYTES:
-                raise httpx2.ReadError("answer too large")
-            yield chunk
-
-    def close(self) -> None:
-        self._stream.close()
 
 
 def openai_client(settings: Settings, *, read_seconds: float) -> OpenAI:
@@ -97,7 +81,7 @@ def openai_client(settings: Settings, *, read_seconds: float) -> OpenAI:
                 write=_WRITE_SECONDS,
                 pool=_POOL_SECONDS,
             ),
-            event_hooks={"response": [_bound]},
+            event_hooks={"response": [bound]},
         ),
     )
 
@@ -138,11 +122,6 @@ def _key(settings: Settings) -> str:
     return key
 
 
-def _bound(response: httpx2.Response) -> None:
-    if isinstance(response.stream, httpx2.SyncByteStream):
-        response.stream = _BoundedStream(response.stream)
-
-
 def _parsed(content: bytes, shape: type[Shape]) -> Shape:
     try:
         document = json.loads(content)
@@ -162,11 +141,16 @@ def _parsed(content: bytes, shape: type[Shape]) -> Shape:
 
 def _translated(exc: OpenAIError, key: str) -> ProviderError:
     if isinstance(exc, APIStatusError):
-        return _of_status(exc, _said(exc, key))
+        error = _of_status(exc, _said(exc, key))
+        # Only what was refused is surely free.
+        error.may_cost = exc.status_code >= 500  # noqa: PLR2004 - the server's fault
+        return error
     if isinstance(exc, APITimeoutError):
         return ProviderUnavailable("openai: no answer in time.")
     if isinstance(exc, APIConnectionError):
-        return ProviderUnavailable("openai: the connection failed.")
+        failed = ProviderUnavailable("openai: the connection failed.")
+        failed.may_cost = not isinstance(exc.__cause__, httpx2.ConnectError)
+        return failed
     return ProviderError(f"openai: {type(exc).__name__}.")
 
 

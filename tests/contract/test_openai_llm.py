@@ -11,14 +11,21 @@ from common.errors import (
     ProviderError,
     ProviderUnavailable,
 )
-from common.presets import presets
 from common.providers import catalog
 from common.providers.llm.openai import OpenAIChat, openai_model
 from common.providers.llm.prompted import PromptedModel
 from common.providers.openai_client import openai_client
 from common.settings import Settings
-from common.study import KnownThread, StudyMaterial
+from common.study import KnownThread
 from common.transcript import Engine, Segment
+from tests.contract.llm_material import (
+    QUOTE,
+    SHORT,
+    Memory,
+    draft,
+    lecture,
+    material_of,
+)
 from tests.loopback.openai_server import (
     KEY,
     Answer,
@@ -27,70 +34,6 @@ from tests.loopback.openai_server import (
     problem,
     said,
 )
-
-QUOTE = "the mitochondrion is the powerhouse"
-
-
-def draft(**changes):
-    """Return an answer as a strict model gives it: every key, null where it may."""
-    cited = {"citations": [{"quote": QUOTE}]}
-    return {
-        "summary": {
-            "overview": "About cells.",
-            "sections": [{"title": "Cells", "bullets": ["They live."]} | cited],
-        },
-        "outline": [{"title": "Cells", "points": None, "children": None} | cited],
-        "key_terms": [
-            {"term": "Cell", "definition": "It lives.", "example": None} | cited
-        ],
-        "flashcards": [{"front": "Cell?", "back": "Alive.", "tags": None} | cited],
-        "exam_questions": [
-            {"prompt": "Alive?", "type": "short-answer", "answer": "Yes."} | cited
-        ],
-        "concepts": [],
-        "concept_updates": [],
-    } | changes
-
-
-def material_of(segments, **values):
-    return StudyMaterial(
-        title="Cells",
-        language="en",
-        segments=segments,
-        preset=presets()["exam-mode"],
-        **values,
-    )
-
-
-def lecture(hours: float):
-    """Return a lecture with a segment of 95 letters every six seconds."""
-    return [
-        Segment(
-            number * 6000,
-            number * 6000 + 5500,
-            f"sentence number {number:05} says that {QUOTE} of the cell and goes on"
-            " for some more words",
-        )
-        for number in range(round(hours * 600))
-    ]
-
-
-SHORT = material_of(lecture(0.01))
-
-
-class Memory:
-    """Remembers as a job does."""
-
-    def __init__(self):
-        self.documents = {}
-        self.usages = []
-
-    def __call__(self, step, call):
-        if step not in self.documents:
-            reply = call()
-            self.documents[step] = reply.document
-            self.usages.append(reply.usage)
-        return self.documents[step]
 
 
 def obliging(asked):
@@ -143,7 +86,7 @@ def model(server, clients):
     def make(name="gpt-5.4-mini", read_seconds=10):
         row = catalog.chat_model(name)
         complete = OpenAIChat(clients[read_seconds], row).complete
-        return PromptedModel(Engine("openai", row.name), complete, row.context_tokens)
+        return PromptedModel(Engine("openai", row.name), complete, row)
 
     return make
 

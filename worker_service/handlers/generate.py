@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import delete, insert, update
 from sqlalchemy.orm import Session
 
-from common import ledger, object_keys, objects, threads
+from common import budget, events, ledger, object_keys, objects, threads, tracing
 from common.errors import Conflict, NotFound, Unavailable
 from common.grounding import ground
 from common.jobs import Generation
@@ -23,7 +23,9 @@ from common.models import (
 from common.presets import presets
 from common.providers.llm import Reply
 from common.study import Document, StudyDraft, StudyMaterial
+from common.usage import Estimate
 from worker_service import study_documents
+from worker_service.spending import set_aside
 from worker_service.transcripts import segments_of
 from worker_service.work import Work
 
@@ -64,6 +66,19 @@ def run(work: Work[Generation]) -> None:
         if threads.replace(session, *found) != thread_ids:
             raise Unavailable("Another lecture of the course was at work.")
         objects.spare(session, keys.values())
+        events.emit(session, _news(work, lecture, keys))
+
+
+def _news(
+    work: Work[Generation], lecture: Lecture, keys: Mapping[str, str]
+) -> events.LectureGenerated:
+    return events.LectureGenerated(
+        lecture_id=lecture.id,
+        course_id=lecture.course_id,
+        preset_id=lecture.preset_id,
+        job_id=work.lease.job_id,
+        artifact_types=list(keys),
+    )
 
 
 def _read(work: Work[Generation]) -> tuple[Lecture, StudyMaterial]:
@@ -107,7 +122,9 @@ class _Remember:
     def __init__(self, work: Work[Generation]) -> None:
         self._work = work
 
-    def __call__(self, step: str, call: Callable[[], Reply]) -> dict[str, Any]:
+    def __call__(
+        self, step: str, call: Callable[[], Reply], most: Estimate
+    ) -> dict[str, Any]:
         work, job_id = self._work, self._work.lease.job_id
         key = ledger.key(need="llm", job_id=job_id, step=step)
         with work.deps.db.begin() as session:
@@ -115,11 +132,13 @@ class _Remember:
         if saved is not None:
             return saved
         work.pulse.check()
-        reply = call()
+        span = tracing.span("llm.ask", "client", step=step)
+        with set_aside(work.deps, most) as held, span:
+            reply = call()
+        used = reply.usage
         with work.deps.db.begin() as session:
-            ledger.record(
-                session, key, reply.document, usage=reply.usage, job_id=job_id
-            )
+            ledger.record(session, key, reply.document, usage=used, job_id=job_id)
+            budget.settle(session, held, used.cost_usd_micros)
         return reply.document
 
 

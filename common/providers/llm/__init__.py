@@ -6,10 +6,11 @@ from functools import cache
 from typing import Any, Protocol
 
 from common.errors import BadRequest
+from common.providers import catalog
 from common.settings import Settings
 from common.study import StudyDraft, StudyMaterial
 from common.transcript import Engine
-from common.usage import Usage
+from common.usage import Estimate, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +24,17 @@ class Reply:
 class Remember(Protocol):
     """Makes a paid call at most once per job, however often the job is tried."""
 
-    def __call__(self, step: str, call: Callable[[], Reply]) -> dict[str, Any]:
+    def __call__(
+        self, step: str, call: Callable[[], Reply], most: Estimate
+    ) -> dict[str, Any]:
         """Return the saved document of ``step``, or call, save and return it.
 
-        ``step`` names the call and everything its answer depends on.
+        ``step`` names the call and everything its answer depends on; ``most`` is what
+        the call may cost.
+
+        Raises:
+            BudgetExhausted: nothing was called; go on tomorrow.
+            BudgetRefused: nothing was called, and never will be.
         """
 
 
@@ -51,7 +59,7 @@ class LanguageModel(Protocol):
 LanguageModelFactory = Callable[[str | None, str | None], LanguageModel]
 """Provider and model (None: as the settings say) to a language model."""
 
-PROVIDERS = ("extractive", "openai")
+PROVIDERS = ("extractive", "openai", "gemini", "vertex")
 
 
 def canonical(provider: str) -> str:
@@ -76,12 +84,41 @@ def accept(settings: Settings, provider: str | None) -> str:
         BadRequest: we have no such provider, or it lacks its key.
     """
     name = canonical(provider or settings.llm_provider)
-    if name == "openai" and settings.openai_api_key is None:
+    if variable := missing(settings, name):
         raise BadRequest(
-            "Provider 'openai' is not configured: set OPENAI_API_KEY.",
+            f"Provider '{name}' is not configured: set {variable}.",
             code="provider_not_configured",
         )
     return name
+
+
+def missing(settings: Settings, provider: str) -> str | None:
+    """Return the variable that a provider lacks, None if it has all it needs."""
+    google_key = settings.gemini_api_key or settings.google_api_key
+    needed: dict[str, tuple[str, object]] = {
+        "openai": ("OPENAI_API_KEY", settings.openai_api_key),
+        "gemini": ("GEMINI_API_KEY", google_key),
+        "vertex": ("GOOGLE_CLOUD_PROJECT", settings.google_cloud_project),
+    }
+    variable, value = needed.get(provider, ("", "nothing is needed"))
+    return None if value else variable
+
+
+def configured_model(settings: Settings, provider: str) -> str:
+    """Return the model of a provider that is used when a request names none.
+
+    ``PLC_LLM_MODEL`` says nothing about a provider that it was not set for.
+    """
+    ours = settings.llm_model if settings.llm_provider == provider else None
+    older = settings.openai_model if provider == "openai" else None
+    return ours or older or default_model(provider)
+
+
+def default_model(provider: str) -> str:
+    """Return the model of a provider that is used when nobody names one."""
+    if provider in {"gemini", "vertex"}:
+        return catalog.DEFAULT_GEMINI_MODEL
+    return catalog.DEFAULT_CHAT_MODEL
 
 
 def from_settings(settings: Settings) -> LanguageModelFactory:
@@ -94,6 +131,14 @@ def from_settings(settings: Settings) -> LanguageModelFactory:
                 from common.providers.llm.openai import openai_model
 
                 return openai_model(settings, model)
+            case "gemini":
+                from common.providers.llm.gemini import gemini_model
+
+                return gemini_model(settings, model)
+            case "vertex":
+                from common.providers.llm.gemini import vertex_model
+
+                return vertex_model(settings, model)
             case _:
                 from common.providers.llm.extractive import ExtractiveModel
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from common.errors import ProviderError, ProviderUnavailable
 from common.prompts import prompt
 from common.providers import catalog
-from common.providers.llm import LanguageModel, Reply
+from common.providers.llm import LanguageModel, Reply, configured_model
 from common.providers.llm.prompted import PromptedModel
 from common.providers.openai_client import RawReply, ask, openai_client
 from common.settings import Settings
@@ -48,15 +48,9 @@ def openai_model(settings: Settings, model: str | None) -> LanguageModel:
     Raises:
         BadRequest: no key is set.
     """
-    # A model configured for another provider says nothing about this one.
-    configured = settings.llm_model if settings.llm_provider == "openai" else None
-    chosen = catalog.chat_model(
-        model or configured or settings.openai_model or catalog.DEFAULT_CHAT_MODEL
-    )
+    chosen = catalog.chat_model(model or configured_model(settings, "openai"))
     chat = OpenAIChat(openai_client(settings, read_seconds=_READ_SECONDS), chosen)
-    return PromptedModel(
-        Engine("openai", chosen.name), chat.complete, chosen.context_tokens
-    )
+    return PromptedModel(Engine("openai", chosen.name), chat.complete, chosen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from common.errors import ProviderError
 from common.prompts import prompt
+from common.providers import catalog
 from common.providers.llm import Remember, Reply
 from common.providers.llm.briefing import (
     lecture_block,
@@ -21,6 +22,7 @@ from common.providers.llm.briefing import (
 from common.providers.llm.schema import strict_schema, stripped
 from common.study import StudyDraft, StudyMaterial, Text
 from common.transcript import Engine
+from common.usage import Estimate
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
@@ -76,14 +78,15 @@ class _Question:
 class PromptedModel:
     """Write study material with a model that is told what to do in words.
 
-    ``context_tokens`` is what the model reads and writes in one call. A transcript
-    that does not fit is first reduced to notes that keep their quotes, window by
-    window, as often as it takes.
+    A transcript that does not fit into what the model reads and writes in one call is
+    first reduced to notes that keep their quotes, window by window, as often as it
+    takes. ``answer_tokens`` is what the model writes at most.
     """
 
     engine: Engine
     complete: Complete
-    context_tokens: int
+    model: catalog.Model
+    answer_tokens: int = _ANSWER_TOKENS
 
     def study(self, material: StudyMaterial, remember: Remember) -> StudyDraft:
         """Return a draft; its quotes are the model's and not yet checked."""
@@ -103,8 +106,9 @@ class PromptedModel:
         heading, _label = lecture_block(material, ())
         said = sum(tokens(text) for text in (*texts, heading))
         # Room for the answer, and for the same answer in the request to repair it.
-        answers = 2 * min(_ANSWER_TOKENS, self.context_tokens // 4)
-        return max(self.context_tokens - answers - said, _LEAST_BUDGET)
+        context = self.model.context_tokens
+        answers = 2 * min(_ANSWER_TOKENS, context // 4)
+        return max(context - answers - said, _LEAST_BUDGET)
 
     def _reduced(
         self,
@@ -170,7 +174,18 @@ class PromptedModel:
         def call() -> Reply:
             return self.complete(question.system, question.user, schema, shape.__name__)
 
-        return remember(self._step(question, schema), call)
+        return remember(
+            self._step(question, schema), call, self._most(question, schema)
+        )
+
+    def _most(self, question: _Question, schema: dict[str, Any]) -> Estimate:
+        """Return what the call may cost; a request that is refused costs nothing."""
+        texts = (question.system, question.user, json.dumps(schema))
+        cost = self.model.cost_usd_micros(
+            input_tokens=sum(tokens(text) for text in texts),
+            output_tokens=self.answer_tokens,
+        )
+        return Estimate(self.engine.provider, self.engine.model, cost)
 
     def _step(self, question: _Question, schema: dict[str, Any]) -> str:
         """Name the call by everything that its answer depends on."""

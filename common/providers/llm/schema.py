@@ -23,6 +23,31 @@ def strict_schema(shape: type[BaseModel]) -> dict[str, Any]:
     return _strict(shape.model_json_schema())
 
 
+def without_required_cycles(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a strict schema in which no key that leads back to itself is required.
+
+    Gemini unrolls such references some steps deep; it must be allowed to stop. Source:
+    ``response_json_schema`` of google-genai 3.4.0, read 2026-11-21.
+    """
+    defs = schema.get("$defs", {})
+    return {
+        **schema,
+        "$defs": {
+            name: node
+            | {
+                "required": [
+                    key
+                    for key in node.get("required", ())
+                    if name not in _reached(node["properties"][key], defs)
+                ]
+            }
+            if "properties" in node
+            else node
+            for name, node in defs.items()
+        },
+    }
+
+
 def stripped(document: Any, schema: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON
     """Return the answer without nulls, blank texts and keys that nobody asked for."""
     return _stripped(document, schema, schema.get("$defs", {}))
@@ -42,6 +67,21 @@ def _strict(node: dict[str, Any]) -> dict[str, Any]:
     if "$defs" in node:
         strict["$defs"] = {k: _strict(v) for k, v in node["$defs"].items()}
     return strict
+
+
+def _reached(node: dict[str, Any], defs: dict[str, Any]) -> set[str]:
+    """Return the names of all definitions that a node leads to."""
+    found: set[str] = set()
+    left = [node]
+    while left:
+        part = left.pop()
+        left += [*part.get("properties", {}).values(), *part.get("anyOf", ())]
+        left += [part["items"]] if "items" in part else []
+        name = part.get("$ref", "").rpartition("/")[2]
+        if name and name not in found:
+            found.add(name)
+            left.append(defs[name])
+    return found
 
 
 def _stripped(value: Any, node: dict[str, Any], defs: dict[str, Any]) -> Any:  # noqa: ANN401
