@@ -18,6 +18,7 @@ from pydantic import SecretStr
 ISSUER = "https://pegasus.internal"
 QUEUE = "queue@pegasus.internal"  # rings for jobs
 SCHEDULER = "scheduler@pegasus.internal"  # rings for the sweep
+EVENTS = "events@pegasus.internal"  # pushes messages
 SERVICES = "services@pegasus.internal"  # the API and the worker, towards the queue
 
 _ALGORITHM = "HS256"
@@ -57,7 +58,10 @@ def caller(secret: SecretStr, token: str, *, audience: str) -> str:
             audience=audience,
             issuer=ISSUER,
             leeway=_LEEWAY_SECONDS,
-            options={"require": ["exp", "iat", "iss", "aud", "email"]},
+            options={
+                "require": ["exp", "iat", "iss", "aud", "email"],
+                "strict_aud": True,  # for us alone
+            },
         )
     except jwt.InvalidTokenError as exc:
         raise BadToken(str(exc)) from exc

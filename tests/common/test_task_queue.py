@@ -12,7 +12,7 @@ from pydantic import SecretStr
 import worker_service.app
 from common.local import task_queue
 from common.local.task_queue import TaskIn, TaskQueue
-from common.providers import internal_calls
+from common.providers import identity, internal_calls
 from tests.common.job_steps import until
 from tests.conftest import SECRET
 from tests.loopback.ringing_worker import ringing_worker
@@ -90,7 +90,8 @@ def test_the_real_worker_lets_it_in(ringer, worker_side, deps, heart, settings):
     ringer.create(task())
     until(lambda: worker_side.rings)
     own = settings.model_copy(update={"worker_url": worker_side.url})
-    app = worker_service.app.create_app(replace(deps, settings=own), heart)
+    own_deps = replace(deps, settings=own, identity=identity.from_settings(own))
+    app = worker_service.app.create_app(own_deps, heart)
     headers = {"Authorization": worker_side.rings[0].headers["Authorization"]}
 
     path = "/tasks/00000000-0000-0000-0000-000000000001"

@@ -1,108 +1,203 @@
-"""What the services may expect of any queue, and of each one in particular."""
-
-import http.client
-import json
-import os
-import subprocess
-import sys
-from datetime import UTC, datetime, timedelta
-from urllib.parse import urlsplit
+"""What the services may expect of any queue, and of each of the small ones."""
 
 import pytest
-from pydantic import SecretStr
 
 from common.errors import ProviderUnavailable
-from common.ids import new_id
-from common.jobs import Task
-from common.local.postgres import free_port
-from common.providers import internal_calls, queue
+from common.providers import identity, internal_calls, queue
+from common.providers.queue.cloud_tasks import CloudTasksQueue
 from common.providers.queue.inline import InlineQueue
 from common.providers.queue.local import LocalQueue
 from tests.common.job_steps import until
-from tests.conftest import SECRET
+from tests.contract.queues import (
+    KEY,
+    call,
+    cloud_tasks,
+    cloud_tasks_line,
+    inline_line,
+    local_line,
+    task,
+)
 from tests.fakes import FakeQueue
-from tests.loopback.ringing_worker import ringing_worker
 
-KEY = SecretStr(SECRET)
 NOWHERE = "http://127.0.0.1:1"
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+LOCAL = pytest.param("local", marks=pytest.mark.e2e)
 
 
-def task(seconds=0.0, job_id=None, seq=1, lane="main"):
-    not_before = datetime.now(UTC) + timedelta(seconds=seconds)
-    return Task(job_id or new_id(), seq, "media", lane, not_before)
+@pytest.fixture(scope="module")
+def local_process():
+    with local_line() as line:
+        yield line
 
 
 @pytest.fixture
-def worker_side():
-    with ringing_worker() as worker:
-        yield worker
+def local(local_process):
+    yield local_process
+    local_process.break_it(False)
+    local_process.worker.answer = lambda _ring: 200
+
+
+@pytest.fixture
+def queue_url(local):
+    """Of the local task queue."""
+    return local.address
+
+
+@pytest.fixture
+def inline():
+    with inline_line() as line:
+        yield line
 
 
 @pytest.fixture(scope="module")
-def queue_s_worker():
-    """The worker of the task queue that is a process."""
-    with ringing_worker() as worker:
-        yield worker
+def google():
+    with cloud_tasks() as (signer, tasks):
+        yield signer, tasks
 
 
-@pytest.fixture(scope="module")
-def queue_url(queue_s_worker):
-    """The task queue as a process of its own, with the fault switches."""
-    url = f"http://127.0.0.1:{free_port()}"
-    env = os.environ | {
-        "PEGASUS_WORKER_URL": queue_s_worker.url,
-        "PEGASUS_QUEUE_URL": url,
-        "PEGASUS_INTERNAL_SECRET": SECRET,
-        "PEGASUS_QUEUE_FAULTS": "1",
-        "PEGASUS_SWEEP_SECONDS": "3600",
-    }
-    command = [sys.executable, "-m", "common.local.task_queue_server"]
-    port = url.rpartition(":")[2]
-    process = subprocess.Popen([*command, port], env=env)  # noqa: S603 - our own
-    try:
-        until(lambda: queue_s_worker.rings, 30)
-        until(lambda: call(url, "/check") == 200)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(10)
+@pytest.fixture
+def cloud(google, settings):
+    signer, tasks = google
+    with cloud_tasks_line(settings, signer, tasks) as line:
+        yield line
+    tasks.break_things({"outage": False, "wipe": True})
 
 
-def call(url, path, document=None, caller=internal_calls.SERVICES, body=None):
-    """POST to the task queue as one of our services does."""
-    address = urlsplit(url)
-    token = internal_calls.sign(KEY, audience=url, caller=caller)
-    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=10)
-    try:
-        content = body if body is not None else json.dumps(document or {})
-        headers = {"Authorization": f"Bearer {token}"} if caller else {}
-        connection.request("POST", path, content, headers)
-        return connection.getresponse().status
-    except OSError:
-        return 0
-    finally:
-        connection.close()
+@pytest.fixture(params=["inline", LOCAL, "cloud"])
+def line(request):
+    """Every queue."""
+    return request.getfixturevalue(request.param)
 
 
-@pytest.fixture(params=["fake", "inline", pytest.param("local", marks=pytest.mark.e2e)])
-def any_queue(request, worker_side):
-    if request.param == "fake":
-        return FakeQueue()
-    if request.param == "inline":
-        return InlineQueue(worker_side.url, KEY)
-    return LocalQueue(request.getfixturevalue("queue_url"), KEY)
+@pytest.fixture(params=[LOCAL, "cloud"])
+def own_time(request):
+    """Those that keep tasks and deliver them in their own time."""
+    return request.getfixturevalue(request.param)
 
 
-def test_a_due_task_is_taken(any_queue):
-    any_queue.send(task())
-    any_queue.check()
+def test_a_task_rings_at_the_worker(line):
+    line.queue.send(sent := task(seq=3))
+
+    assert line.ring_for(sent.job_id).body == {"seq": 3}
 
 
-def test_sending_the_same_task_twice_is_harmless(any_queue):
-    sent = task()
+def test_it_rings_as_the_queue_and_as_nobody_else(line):
+    line.queue.send(sent := task())
 
-    any_queue.send(sent)
-    any_queue.send(sent)
+    assert line.identity.caller(line.ring_for(sent.job_id).token) == identity.QUEUE
+
+
+def test_it_brings_the_trace_of_who_asked_for_the_job(line):
+    line.queue.send(sent := task(traceparent=TRACE))
+
+    assert line.ring_for(sent.job_id).headers["traceparent"] == TRACE
+
+
+def test_a_queue_that_is_there_says_so(line):
+    line.queue.check()
+
+
+def test_a_queue_that_takes_no_tasks_says_so(line):
+    line.break_it(True)
+
+    with pytest.raises(ProviderUnavailable):
+        line.queue.send(task())
+
+
+def test_it_takes_them_again_at_once_when_it_is_back(line):
+    line.break_it(True)
+    with pytest.raises(ProviderUnavailable):
+        line.queue.send(sent := task())
+    line.break_it(False)
+
+    line.queue.send(sent)
+
+    assert line.ring_for(sent.job_id)
+
+
+def test_the_check_notices_an_outage(own_time):
+    own_time.break_it(True)
+
+    with pytest.raises(ProviderUnavailable):
+        own_time.queue.check()
+
+
+def test_a_task_that_is_sent_twice_rings_once(own_time):
+    own_time.queue.send(sent := task())
+    own_time.queue.send(sent)
+
+    own_time.queue.send(last := task())
+    own_time.ring_for(last.job_id)
+    assert len(own_time.rings_for(sent.job_id)) == 1
+
+
+def test_it_stays_once_after_it_was_done(own_time):
+    own_time.queue.send(sent := task())
+    own_time.ring_for(sent.job_id)
+
+    own_time.queue.send(sent)
+
+    own_time.queue.send(last := task())
+    own_time.ring_for(last.job_id)
+    assert len(own_time.rings_for(sent.job_id)) == 1
+
+
+def test_the_next_dispatch_of_a_job_rings_again(own_time):
+    own_time.queue.send(first := task())
+    own_time.ring_for(first.job_id)
+
+    own_time.queue.send(task(job_id=first.job_id, seq=2))
+
+    until(lambda: len(own_time.rings_for(first.job_id)) == 2)
+    assert own_time.rings_for(first.job_id)[1].body == {"seq": 2}
+
+
+def test_a_task_waits_for_its_time(own_time):
+    own_time.queue.send(sent := task(seconds=0.3))
+
+    assert own_time.ring_for(sent.job_id).at >= sent.not_before
+
+
+def test_a_task_whose_time_is_past_rings_now(own_time):
+    own_time.queue.send(sent := task(seconds=-3600))
+
+    assert own_time.ring_for(sent.job_id)
+
+
+def test_a_worker_that_cannot_work_is_asked_again(own_time):
+    answers = iter([503])
+    own_time.worker.answer = lambda _ring: next(answers, 200)
+
+    own_time.queue.send(sent := task())
+
+    until(lambda: len(own_time.rings_for(sent.job_id)) == 2)
+    assert own_time.rings_for(sent.job_id)[1].body == {"seq": 1}
+
+
+def test_the_solo_lane_is_a_queue_of_its_own(own_time):
+    own_time.queue.send(sent := task(lane="solo"))
+
+    headers = own_time.ring_for(sent.job_id).headers
+    assert headers["X-CloudTasks-QueueName"] == own_time.solo
+
+
+def test_a_task_is_known_by_the_hash_of_its_dispatch(own_time):
+    own_time.queue.send(sent := task(seq=4))
+
+    headers = own_time.ring_for(sent.job_id).headers
+    assert headers["X-CloudTasks-TaskName"] == sent.name
+    assert str(sent.job_id) not in sent.name
+
+
+def test_the_stand_in_for_other_tests_is_no_different():
+    stand_in = FakeQueue()
+    stand_in.send(sent := task())
+    stand_in.send(sent)
+    assert stand_in.take() == [sent]
+
+    stand_in.down = True
+    with pytest.raises(ProviderUnavailable):
+        stand_in.send(task())
 
 
 @pytest.mark.parametrize("kind", [InlineQueue, LocalQueue])
@@ -116,61 +211,46 @@ def test_so_does_the_check_of_the_local_one():
         LocalQueue(NOWHERE, KEY).check()
 
 
-def test_inline_work_is_done_when_send_returns(worker_side):
-    sent = task(seq=3)
+def test_inline_work_is_done_when_send_returns(inline):
+    inline.queue.send(sent := task())
 
-    InlineQueue(worker_side.url, KEY).send(sent)
-
-    [ring] = worker_side.rings
-    assert (ring.path, ring.body) == (f"/tasks/{sent.job_id}", {"seq": 3})
-    found = internal_calls.caller(KEY, ring.token, audience=worker_side.url)
-    assert found == internal_calls.QUEUE
+    assert len(inline.rings_for(sent.job_id)) == 1
 
 
-def test_inline_work_is_not_done_before_its_hour(worker_side):
+def test_inline_work_is_not_done_before_its_hour(inline):
     with pytest.raises(ProviderUnavailable, match="not due"):
-        InlineQueue(worker_side.url, KEY).send(task(seconds=5))
+        inline.queue.send(task(seconds=5))
 
-    assert worker_side.rings == []
+    assert inline.worker.rings == []
 
 
-def test_clocks_may_differ_a_little_for_inline_work(worker_side):
-    InlineQueue(worker_side.url, KEY).send(task(seconds=0.5))
+def test_clocks_may_differ_a_little_for_inline_work(inline):
+    inline.queue.send(task(seconds=0.5))
 
-    assert len(worker_side.rings) == 1
+    assert len(inline.worker.rings) == 1
 
 
 @pytest.mark.parametrize("status", [503, 500, 401, 302])
-def test_inline_work_that_was_refused_is_kept_as_a_promise(worker_side, status):
-    worker_side.answer = lambda _ring: status
+def test_inline_work_that_was_refused_is_kept_as_a_promise(inline, status):
+    inline.worker.answer = lambda _ring: status
 
     with pytest.raises(ProviderUnavailable, match=f"answered {status}"):
-        InlineQueue(worker_side.url, KEY).send(task())
+        inline.queue.send(task())
 
 
 def test_the_settings_choose_the_queue(settings):
-    inline = settings.model_copy(update={"inline_jobs": True})
+    cloud = settings.model_copy(update={"queue": "cloud_tasks"})
+    inline = cloud.model_copy(update={"inline_jobs": True})
 
     assert isinstance(queue.from_settings(settings), LocalQueue)
+    assert isinstance(queue.from_settings(cloud), CloudTasksQueue)
     assert isinstance(queue.from_settings(inline), InlineQueue)
 
 
 @pytest.mark.e2e
-def test_the_local_queue_delivers_to_the_worker(queue_url, queue_s_worker):
-    sent = task(seq=4)
-
-    LocalQueue(queue_url, KEY).send(sent)
-    until(lambda: f"/tasks/{sent.job_id}" in queue_s_worker.paths)
-
-    [ring] = [r for r in queue_s_worker.rings if str(sent.job_id) in r.path]
-    assert ring.body == {"seq": 4}
-    assert ring.headers["X-CloudTasks-TaskName"] == sent.name
-
-
-@pytest.mark.e2e
-def test_its_first_act_is_to_have_all_due_jobs_rung_for(queue_url, queue_s_worker):
+def test_its_first_act_is_to_have_all_due_jobs_rung_for(local):
     """It remembers nothing of what it held before it was started."""
-    first = queue_s_worker.rings[0]
+    first = local.worker.rings[0]
 
     assert (first.path, first.body) == ("/schedules/sweep", {"lost_after_seconds": 0})
 
@@ -194,18 +274,12 @@ def test_nothing_else_is_there(queue_url):
 
 
 @pytest.mark.e2e
-def test_its_faults_can_be_switched(queue_url, queue_s_worker):
-    client = LocalQueue(queue_url, KEY)
-    assert call(queue_url, "/faults", {"outage": True}) == 200
-    with pytest.raises(ProviderUnavailable, match="answered 503"):
-        client.send(task())
-    with pytest.raises(ProviderUnavailable, match="answered 503"):
-        client.check()
-
-    call(queue_url, "/faults", {"outage": False, "pause": True})
-    client.send(lost := task())
+def test_its_faults_can_be_switched(local, queue_url):
+    call(queue_url, "/faults", {"pause": True})
+    local.queue.send(lost := task())
     call(queue_url, "/faults", {"wipe": True, "pause": False})
-    client.send(last := task())
-    until(lambda: f"/tasks/{last.job_id}" in queue_s_worker.paths)
 
-    assert f"/tasks/{lost.job_id}" not in queue_s_worker.paths
+    local.queue.send(last := task())
+
+    local.ring_for(last.job_id)
+    assert local.rings_for(lost.job_id) == []

@@ -1,6 +1,6 @@
 """How the worker is told that there is work."""
 
-from typing import Protocol
+from typing import Protocol, assert_never
 
 from common.jobs import Task
 from common.settings import Settings
@@ -30,6 +30,14 @@ def from_settings(settings: Settings) -> Queue:
         from common.providers.queue.inline import InlineQueue
 
         return InlineQueue(settings.worker_url, settings.internal_secret)
-    from common.providers.queue.local import LocalQueue
+    match settings.queue:
+        case "local":
+            from common.providers.queue.local import LocalQueue
 
-    return LocalQueue(settings.queue_url, settings.internal_secret)
+            return LocalQueue(settings.queue_url, settings.internal_secret)
+        case "cloud_tasks":
+            from common.providers.queue.cloud_tasks import CloudTasksQueue
+
+            return CloudTasksQueue.from_settings(settings)
+        case other:
+            assert_never(other)

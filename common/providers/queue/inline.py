@@ -27,12 +27,13 @@ class InlineQueue:
     def send(self, task: Task) -> None:  # noqa: D102
         if task.not_before > datetime.now(UTC) + _CLOCK_TOLERANCE:
             raise ProviderUnavailable("The task is not due yet.")
-        self._post(f"/tasks/{task.job_id}", {"seq": task.dispatch_seq})
+        headers = {"traceparent": task.traceparent} if task.traceparent else {}
+        self._post(f"/tasks/{task.job_id}", {"seq": task.dispatch_seq}, headers)
 
     def check(self) -> None:
         """Do nothing: there is no queue that could be down."""
 
-    def _post(self, path: str, document: object) -> None:
+    def _post(self, path: str, document: object, headers: dict[str, str]) -> None:
         token = internal_calls.sign(
             self._secret, audience=self._url, caller=internal_calls.QUEUE
         )
@@ -42,6 +43,7 @@ class InlineQueue:
                 document,
                 token=token,
                 timeout_seconds=_TIMEOUT_SECONDS,
+                headers=headers,
             )
         except OSError as exc:
             raise ProviderUnavailable(f"The worker cannot be reached: {exc}.") from exc

@@ -28,6 +28,7 @@ class LocalQueue:
             "path": f"/tasks/{task.job_id}",
             "body": {"seq": task.dispatch_seq},
             "not_before": task.not_before.astimezone(UTC).isoformat(),
+            "traceparent": task.traceparent,
         }
         if (status := self._post("/tasks", document)) not in _TAKEN:
             raise ProviderUnavailable(f"The task queue answered {status}.")
