@@ -7,7 +7,7 @@ from common.errors import ProviderUnavailable
 from common.jobs import Task
 from common.providers.llm import Remember
 from common.providers.llm.extractive import ExtractiveModel
-from common.providers.speech import Heard, Limits
+from common.providers.speech import BatchSpeech, Heard, Limits
 from common.study import StudyDraft, StudyMaterial
 from common.transcript import Engine, Segment
 from common.usage import Usage
@@ -47,9 +47,14 @@ class FakeSpeech:
     answer: Callable[[bytes], tuple[Segment, ...]] | None = None
     errors: list[Exception] = field(default_factory=list)
     engine: Engine = FAKE_SPEECH
+    batch: BatchSpeech | None = None
+    when_planned: Callable[[], object] | None = None  # called once
 
     @property
     def limits(self) -> Limits:
+        if call := self.when_planned:
+            self.when_planned = None
+            call()
         return Limits(self.max_chunk_ms, 24_000_000)
 
     def recognize(self, flac: bytes, *, language: str) -> Heard:

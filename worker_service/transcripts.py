@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from common import object_keys, objects
+from common import events, object_keys, objects
 from common.errors import Conflict
 from common.jobs import Transcription, TranscriptionChunk
 from common.media.pcm import RATE
@@ -79,6 +79,7 @@ def publish(
         _replace(session, recording_id, work.lease.job_id, key, transcript)
         objects.doom(session, done, after=_NOW)
         objects.spare(session, [key])
+        events.emit(session, _news(work, transcript))
 
 
 def segments_of(session: Session, recording_id: UUID) -> tuple[Segment, ...]:
@@ -106,7 +107,13 @@ def _answers(work: Work[Transcription], keys: list[str]) -> dict[str, dict[str, 
         ProviderResult.key.in_(keys)
     )
     with work.deps.db.begin() as session:
-        return {row.key: row.document for row in session.execute(query)}
+        found = {row.key: row.document for row in session.execute(query)}
+    if len(found) < len(set(keys)):  # they are kept for some days, see common.ledger
+        raise Conflict(
+            "What was heard is not kept any more; ask for the transcript again.",
+            code="answers_expired",
+        )
+    return found
 
 
 def _placed(segments: Sequence[Segment], start_ms: int, end_ms: int) -> list[Segment]:
@@ -161,6 +168,23 @@ def _segment(segment: Segment) -> dict[str, Any]:
     if segment.flags:
         document["flags"] = list(segment.flags)
     return document
+
+
+def _news(
+    work: Work[Transcription], transcript: Transcript
+) -> events.LectureTranscribed:
+    return events.LectureTranscribed(
+        lecture_id=work.payload.lecture_id,
+        recording_id=work.payload.recording_id,
+        job_id=work.lease.job_id,
+        language=transcript.language,
+        provider=transcript.engine.provider,
+        model=transcript.engine.model,
+        total_ms=transcript.total_ms,
+        heard_ms=transcript.heard_ms,
+        segments=len(transcript.segments),
+        gaps=len(transcript.gaps),
+    )
 
 
 def _require_current(session: Session, lecture_id: str, recording_id: UUID) -> None:

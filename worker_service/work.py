@@ -17,6 +17,17 @@ from worker_service.heartbeat import Pulse
 P = TypeVar("P", bound=Payload)
 
 
+class Waiting(Exception):
+    """Something outside is at work for the job: come back in ``delay_seconds``.
+
+    No attempt, no failure: the job is given back, and no thread waits.
+    """
+
+    def __init__(self, delay_seconds: float) -> None:
+        super().__init__(f"Waiting for {delay_seconds:.0f} s.")
+        self.delay_seconds = delay_seconds
+
+
 @dataclass(frozen=True, slots=True)
 class Work(Generic[P]):
     """One claimed job. Handlers write through it, so that no late worker can."""

@@ -63,6 +63,41 @@ class Threshold:
         return float(np.searchsorted(np.cumsum(self._counts), rank)) + _LOWEST_DB
 
 
+class Listener:
+    """Tells of a whole recording whether anything is heard in it.
+
+    It keeps a level for every frame: 2 MB for three hours.
+    """
+
+    def __init__(self) -> None:
+        self._threshold = Threshold()
+        self._levels: list[Levels] = []
+        self._rest: Samples = np.empty(0, np.int16)  # less than a frame
+
+    def learn(self, samples: Samples) -> None:
+        """Listen to the samples that follow the last ones."""
+        samples = np.concatenate((self._rest, samples))
+        whole = len(samples) - len(samples) % FRAME
+        self._rest = samples[whole:].copy()
+        self._measure(samples[:whole])
+
+    @property
+    def heard(self) -> bool:
+        """Whether a piece would be cut from what was listened to so far."""
+        if self._rest.size:
+            self._measure(self._rest)
+            self._rest = self._rest[:0]
+        if not self._levels:
+            return False
+        seen = np.concatenate(self._levels)
+        return bool(heard(seen, self._threshold.decibels()).any())
+
+    def _measure(self, samples: Samples) -> None:
+        if samples.size:
+            self._levels.append(levels(samples))
+            self._threshold.learn(self._levels[-1])
+
+
 def heard(seen: Levels, threshold: float) -> Heard:
     """Tell for each frame whether it belongs to a sound of 100 ms or more."""
     loud = np.asarray(seen > threshold)

@@ -1,6 +1,6 @@
 """Decoded frames to 16 kHz mono samples on the file's own timeline."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 import av
@@ -16,6 +16,7 @@ _TOLERANCE = RATE // 20  # 50 ms: containers round timestamps, recorders jitter
 _FURTHEST_BACK = 10 * RATE  # a longer overlap is a restarted clock, not an overlap
 _LONGEST_GAP = 3600 * RATE  # where nothing says how long the recording is
 _SECOND = bytes(RATE * SAMPLE_BYTES)
+_BATCH = 32_768  # samples given to the resampler at once: a call costs as much as 1000
 
 
 class Pcm:
@@ -37,13 +38,14 @@ class Pcm:
         self._origin = round(origin * RATE)
         self._furthest = furthest
         self._resampler: av.AudioResampler | None = None
+        self._waiting = av.AudioFifo()  # frames on their way to the resampler
         self._source: tuple[int, str, str] | None = None
         self._base = 0  # position of the first sample fed to the resampler
         self._fed = 0  # samples fed to it, at the source's rate
         self._drop = 0  # samples of an overlap still to be left out
 
-    def feed(self, frame: AudioFrame, *, starts: int | None) -> Iterator[bytes]:
-        """Yield samples for a frame.
+    def feed(self, frame: AudioFrame, *, starts: int | None) -> Iterable[bytes]:
+        """Return samples that are ready; they may be those of earlier frames.
 
         Args:
             frame: decoded sound.
@@ -53,16 +55,9 @@ class Pcm:
             UnreadableMedia: such a sample rate or channel count is not accepted.
         """
         source = (frame.sample_rate, frame.format.name, frame.layout.name)
-        if source != self._source:
-            yield from self.drain()
-        if starts is not None:
-            yield from self._align(starts - self._origin)
-        if self._resampler is None:
-            self._resampler = _resampler(frame)
-            self._source = source
-        self._fed += frame.samples
-        frame.pts = None  # the resampler must not look at the time as well
-        yield from self._resampled(frame)
+        if source != self._source or not self._follows(starts):
+            return self._restarted(frame, source, starts)
+        return self._queued(frame)
 
     def skip(self, samples: int) -> Iterator[bytes]:
         """Yield silence in place of sound that could not be decoded."""
@@ -72,14 +67,46 @@ class Pcm:
     def drain(self) -> Iterator[bytes]:
         """Yield what the resampler still holds; the next frame starts a new one."""
         if self._resampler is not None:
+            if self._waiting.samples:
+                yield from self._resampled(self._waiting.read())
             yield from self._resampled(None)
         self._resampler = self._source = None
         self._base, self._fed = self.samples - self._drop, 0
 
+    def _position(self) -> int:
+        """Return where the next frame belongs if it follows the last."""
+        if self._source is None:
+            return self._base
+        return self._base + self._fed * RATE // self._source[0]
+
+    def _follows(self, starts: int | None) -> bool:
+        if starts is None:
+            return True
+        return abs(starts - self._origin - self._position()) <= _TOLERANCE
+
+    def _restarted(
+        self, frame: AudioFrame, source: tuple[int, str, str], starts: int | None
+    ) -> Iterator[bytes]:
+        if source != self._source:
+            yield from self.drain()
+        if starts is not None:
+            yield from self._align(starts - self._origin)
+        if self._resampler is None:
+            self._resampler = _resampler(frame)
+            self._waiting = av.AudioFifo()
+            self._source = source
+        yield from self._queued(frame)
+
+    def _queued(self, frame: AudioFrame) -> Iterable[bytes]:
+        self._fed += frame.samples
+        frame.pts = None  # the resampler must not look at the time as well
+        self._waiting.write(frame)
+        if self._waiting.samples < _BATCH:
+            return ()
+        return self._resampled(self._waiting.read())
+
     def _align(self, target: int) -> Iterator[bytes]:
-        position = self._base
-        if self._source:
-            position += self._fed * RATE // self._source[0]
+        position = self._position()
         if abs(target - position) <= _TOLERANCE:
             return
         if self._believes(target, position):

@@ -2,21 +2,20 @@
 
 from datetime import UTC, datetime
 from importlib.metadata import version
-from io import BytesIO
 from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from common import jobs, object_keys, objects
+from common import jobs, object_keys
 from common.documents.check import pages as read_document
 from common.documents.passages import segments
 from common.errors import NotFound, ProviderError
 from common.jobs import Transcription, TranscriptionChunk
-from common.media.chunks import Cutter, Piece
-from common.media.container import decode
+from common.media.pcm import RATE
 from common.models import Job, JobState, Lecture, LectureStatus, Recording
 from common.transcript import Engine, Transcript
+from worker_service import batches, plans
 from worker_service.handlers import transcribe_chunk
 from worker_service.transcripts import assemble, publish
 from worker_service.work import Work
@@ -37,7 +36,7 @@ def run(work: Work[Transcription]) -> None:
         if recording.kind == "pdf":
             _read(work, recording)
             return
-        plan = _plan(work, recording)
+        plan = plans.plan(work, recording.object_key or "")
         work.save({"plan": plan}, progress=_PLANNED)
     pieces = [_piece(work, plan, number) for number in range(len(plan["pieces"]))]
     if len(pieces) > 1 and not work.lease.checkpoint.get("fanned_out"):
@@ -45,7 +44,7 @@ def run(work: Work[Transcription]) -> None:
         return
     if len(pieces) == 1:
         work.pulse.check()
-        transcribe_chunk.recognize_once(pieces[0], work.deps, work.lease.job_id)
+        _recognize(work, plan, pieces[0])
     publish(work, plan, assemble(work, plan, pieces, _failures(work, len(pieces))))
 
 
@@ -75,26 +74,15 @@ def _read(work: Work[Transcription], recording: Recording) -> None:
     publish(work, {"created_at": _now(), "pieces": []}, transcript)
 
 
-def _plan(work: Work[Transcription], recording: Recording) -> dict[str, Any]:
-    """Cut the recording and store the pieces; return where each one lies.
-
-    Returns:
-        ``total_samples``, ``created_at`` and ``pieces``: lists of
-        start sample, end sample, SHA-256 of the samples.
-    """
-    limits = work.deps.speech(work.payload.provider, work.payload.model).limits
-    cutter = Cutter(max_ms=limits.max_chunk_ms, max_bytes=limits.max_bytes)
-    pieces = []
-    with work.deps.storage.read(recording.object_key or "") as source:
-        for number, piece in enumerate(cutter.pieces(decode(source))):
-            work.pulse.check()
-            _store(work, number, piece)
-            pieces.append([piece.start_sample, piece.end_sample, piece.sha256])
-    return {
-        "total_samples": cutter.total_samples,
-        "created_at": _now(),
-        "pieces": pieces,
-    }
+def _recognize(
+    work: Work[Transcription], plan: dict[str, Any], piece: TranscriptionChunk
+) -> None:
+    """Have the only piece recognised: here, or where it is stored."""
+    if plan.get("batch"):  # plans made before there were batches do not say
+        length_ms = plan["total_samples"] * 1000 // RATE
+        batches.recognize_once(work, piece, length_ms)
+    else:
+        transcribe_chunk.recognize_once(piece, work.deps, work.lease.job_id)
 
 
 def _start(work: Work[Transcription]) -> Recording:
@@ -119,14 +107,6 @@ def _start(work: Work[Transcription]) -> Recording:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat()
-
-
-def _store(work: Work[Transcription], number: int, piece: Piece) -> None:
-    """Keep a piece until the transcript is done, or for a day if it never is."""
-    key = object_keys.piece(work.lease.job_id, number)
-    with work.deps.db.begin() as session:
-        objects.doom(session, [key], after=objects.GRACE)
-    work.deps.storage.write(key, BytesIO(piece.flac))
 
 
 def _piece(

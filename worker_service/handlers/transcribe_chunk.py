@@ -5,11 +5,14 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from common import ledger
+from common import budget, ledger, tracing
 from common.deps import Deps
 from common.jobs import TranscriptionChunk
+from common.media.flac import length_ms
+from common.providers import catalog
 from common.providers.speech import Heard, Speech
 from common.transcript import Segment
+from worker_service.spending import set_aside
 from worker_service.work import Work
 
 
@@ -29,15 +32,37 @@ def recognize_once(piece: TranscriptionChunk, deps: Deps, job_id: UUID) -> None:
     The answer is saved the moment it arrives; no transaction is open meanwhile.
     """
     speech = deps.speech(piece.provider, piece.model)
-    key = result_key(piece, speech)
-    with deps.db.begin() as session:
-        if ledger.recall(session, key) is not None:
-            return
+    if remembered(piece, deps):
+        return
     with deps.storage.read(piece.object_key) as stream:
         flac = stream.read()  # bounded: the planner cut it to the provider's limit
-    heard = speech.recognize(flac, language=piece.language)
+    seconds = (length_ms(flac) or speech.limits.max_chunk_ms) / 1000
+    most = catalog.speech_estimate(speech.engine, seconds=seconds)
+    span = tracing.span("speech.recognize", "client", provider=piece.provider)
+    with set_aside(deps, most) as held, span:
+        heard = speech.recognize(flac, language=piece.language)
+    remember(piece, deps, job_id, heard, held)
+
+
+def remembered(piece: TranscriptionChunk, deps: Deps) -> bool:
+    """Tell whether the piece's answer is saved."""
+    key = result_key(piece, deps.speech(piece.provider, piece.model))
+    with deps.db.begin() as session:
+        return ledger.recall(session, key) is not None
+
+
+def remember(
+    piece: TranscriptionChunk,
+    deps: Deps,
+    job_id: UUID,
+    heard: Heard,
+    held: UUID | None = None,
+) -> None:
+    """Save the piece's answer and what it used; ``held`` was set aside for it."""
+    key = result_key(piece, deps.speech(piece.provider, piece.model))
     with deps.db.begin() as session:
         ledger.record(session, key, _document(heard), usage=heard.usage, job_id=job_id)
+        budget.settle(session, held, heard.usage.cost_usd_micros)
 
 
 def result_key(piece: TranscriptionChunk, speech: Speech) -> str:

@@ -1,11 +1,16 @@
-"""Speech to text."""
+"""Speech to text.
+
+``whisper`` means Whisper on our own machine where one is configured
+(``PEGASUS_WHISPER_MODEL``); elsewhere it means OpenAI's, as clients have always said.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from threading import Lock
 from typing import Protocol
 
-from common.errors import BadRequest
+from common.errors import BadRequest, ProviderError
 from common.settings import Settings
 from common.transcript import Engine, Segment
 from common.usage import Usage
@@ -32,6 +37,44 @@ class Heard:
     usage: Usage
 
 
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A batch that is not done yet. ``percent`` is 0 to 100, 0 when it does not say."""
+
+    percent: int
+
+
+class BatchSpeech(Protocol):
+    """Recognise a whole recording where it lies, without an open connection."""
+
+    @property
+    def max_ms(self) -> int:
+        """The longest recording."""
+
+    def takes(self, uri: str) -> bool:
+        """Tell whether the service can read what lies there."""
+
+    def start(self, uri: str, *, language: str) -> str:
+        """Begin, and return a name to ask with; each call is a new operation.
+
+        Args:
+            uri: 16 kHz mono FLAC, as ``Storage.uri`` gives it.
+            language: BCP 47 tag, e.g. ``en-GB``.
+
+        Raises:
+            ProviderError: as ``Speech.recognize``.
+        """
+
+    def poll(
+        self, operation: str, *, length_ms: int, language: str
+    ) -> Heard | Pending | ProviderError:
+        """Return what was heard, or how far it is, or why the operation failed.
+
+        Raises:
+            ProviderError: as ``Speech.recognize``; the operation itself may be well.
+        """
+
+
 class Speech(Protocol):
     """Recognise speech in one piece of audio."""
 
@@ -42,6 +85,10 @@ class Speech(Protocol):
     @property
     def limits(self) -> Limits:
         """How large a piece may be."""
+
+    @property
+    def batch(self) -> BatchSpeech | None:
+        """The way for whole recordings, if there is one."""
 
     def recognize(self, flac: bytes, *, language: str) -> Heard:
         """Return what is said.
@@ -61,18 +108,19 @@ class Speech(Protocol):
 SpeechFactory = Callable[[str | None, str | None], Speech]
 """Provider and model (None: as the settings say) to a recogniser."""
 
-PROVIDERS = ("pocketsphinx", "openai")
-_ALIASES = {"whisper": "openai"}
+PROVIDERS = ("pocketsphinx", "openai", "google", "whisper")
+_ALIASES = {"google_speech": "google"}
+_OF_MANY_MODELS = {"openai", "google"}  # the others have the one on this machine
 NAMES = (*PROVIDERS, *_ALIASES)  # that a request may use
 
 
-def canonical(provider: str) -> str:
-    """Return our name of a provider; clients also say ``whisper`` for OpenAI's.
+def canonical(settings: Settings, provider: str) -> str:
+    """Return our name of a provider that a request or an operator names.
 
     Raises:
         BadRequest: we have no such provider.
     """
-    name = _ALIASES.get(provider, provider)
+    name = meant(settings, provider)
     if name not in PROVIDERS:
         raise BadRequest(
             f"Unsupported transcription provider: {provider}."
@@ -82,23 +130,43 @@ def canonical(provider: str) -> str:
     return name
 
 
+def meant(settings: Settings, provider: str) -> str:
+    """Return what a name stands for here; an unknown one stands for itself."""
+    if provider == "whisper" and settings.whisper_model is None:
+        return "openai"
+    return _ALIASES.get(provider, provider)
+
+
 def accept(settings: Settings, provider: str | None) -> str:
     """Return our name of the provider that a request asks for (None: the default).
 
+    Only settings are looked at: the API does not carry the recognisers' libraries.
+
     Raises:
-        BadRequest: we have no such provider, or it lacks its key.
+        BadRequest: we have no such provider, or it lacks what it needs.
     """
-    name = canonical(provider or settings.speech_provider)
+    asked = provider or settings.speech_provider
+    name = canonical(settings, asked)
     if name == "openai" and settings.openai_api_key is None:
-        raise BadRequest(
-            "Provider 'openai' is not configured: set OPENAI_API_KEY.",
-            code="provider_not_configured",
+        local = ", or PEGASUS_WHISPER_MODEL for the one here"
+        raise _not_configured(
+            asked, f"OPENAI_API_KEY{local if asked == 'whisper' else ''}"
         )
+    if name == "google" and settings.google_cloud_project is None:
+        raise _not_configured(asked, "GOOGLE_CLOUD_PROJECT")
     return name
+
+
+def _not_configured(provider: str, variable: str) -> BadRequest:
+    return BadRequest(
+        f"Provider {provider!r} is not configured: set {variable}.",
+        code="provider_not_configured",
+    )
 
 
 def from_settings(settings: Settings) -> SpeechFactory:
     """Return the factory of recognisers; each is made once, when first asked for."""
+    lock = Lock()  # two threads that ask first must not make two of one
 
     @cache
     def make(provider: str, model: str | None) -> Speech:
@@ -107,12 +175,24 @@ def from_settings(settings: Settings) -> SpeechFactory:
                 from common.providers.speech.openai import OpenAISpeech
 
                 return OpenAISpeech.from_settings(settings, model)
+            case "google":
+                from common.providers.speech.google import GoogleSpeech
+
+                return GoogleSpeech.from_settings(settings, model)
+            case "whisper":
+                from common.providers.speech.whisper import WhisperSpeech
+
+                return WhisperSpeech.from_settings(settings)
             case _:
                 from common.providers.speech.pocketsphinx import PocketsphinxSpeech
 
                 return PocketsphinxSpeech()
 
     def speech(provider: str | None, model: str | None) -> Speech:
-        return make(canonical(provider or settings.speech_provider), model)
+        # A job's name was accepted before; what it meant then must not change.
+        known = provider if provider in PROVIDERS else None
+        name = known or canonical(settings, provider or settings.speech_provider)
+        with lock:
+            return make(name, model if name in _OF_MANY_MODELS else None)
 
     return speech

@@ -40,6 +40,7 @@ class PocketsphinxSpeech:
     engine = Engine("pocketsphinx", "en-us")
     # Longer pieces gain nothing; 1 MiB is 30 s of FLAC that does not compress at all.
     limits = Limits(max_chunk_ms=30_000, max_bytes=1024 * 1024)
+    batch = None
 
     def __init__(
         self,
