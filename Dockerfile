@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
-# Targets: api, worker, migrate. Each end stage holds an interpreter, hashed packages and
-# our own code; nothing that compiles, no caches, no root. The root file system may be
-# read-only if /tmp is a tmpfs.
+# Targets: api, worker, migrate; and all, for platforms that build only the last. Each
+# holds an interpreter, hashed packages and our own code; nothing that compiles, no
+# caches, no root. The root file system may be read-only if /tmp is a tmpfs.
 
 ARG PYTHON=3.11-slim-bookworm
 
@@ -15,6 +15,9 @@ RUN scripts/image_install api /venv
 
 FROM builder AS worker-packages
 RUN scripts/image_install worker /venv
+
+FROM builder AS all-packages
+RUN scripts/image_install all /venv
 
 FROM python:${PYTHON} AS base
 RUN groupadd --system --gid 10001 pegasus \
@@ -42,3 +45,10 @@ COPY --from=worker-packages /venv /venv
 COPY worker_service worker_service
 EXPOSE 8081
 CMD ["gunicorn", "--config", "python:worker_service.gunicorn_conf", "worker_service.wsgi:app"]
+
+FROM base AS all
+COPY --from=all-packages /venv /venv
+COPY api_service api_service
+COPY worker_service worker_service
+EXPOSE 8080
+CMD ["gunicorn", "--config", "python:api_service.gunicorn_conf", "api_service.wsgi:app"]

@@ -18,6 +18,7 @@ fi
 project=$1
 region=${2:-europe-west4}
 bucket=$project-pegasus-terraform
+sources=${project}_cloudbuild # as "gcloud builds submit" names it
 builder=pegasus-builder@$project.iam.gserviceaccount.com
 
 # Only what terraform/project.tf cannot enable, because it is needed to run it.
@@ -26,15 +27,15 @@ apis=(
   cloudbuild.googleapis.com
   cloudresourcemanager.googleapis.com
   iam.googleapis.com
+  pubsub.googleapis.com
   serviceusage.googleapis.com
   storage.googleapis.com
 )
-# To push images, to ship revisions, to run the migration, to write its log.
+# To push images, to write its log, to ship revisions and run the migration.
 roles=(
   roles/artifactregistry.writer
   roles/logging.logWriter
   roles/run.developer
-  roles/storage.objectUser
 )
 
 say() { printf '\n== %s\n' "$1"; }
@@ -58,13 +59,19 @@ fi
 say "APIs"
 do_it gcloud services enable "${apis[@]}" --project "$project"
 
-say "Bucket for Terraform's state"
-if there gcloud storage buckets describe "gs://$bucket" --project "$project"; then
-  echo "  gs://$bucket is there."
-else
-  do_it gcloud storage buckets create "gs://$bucket" --project "$project" \
-    --location "$region" --uniform-bucket-level-access --public-access-prevention
-fi
+# Its account is not there before somebody asks for it, and terraform/ gives it rights.
+do_it gcloud beta services identity create --service pubsub.googleapis.com \
+  --project "$project" --quiet
+
+say "Buckets for Terraform's state and for sources to build"
+for name in "$bucket" "$sources"; do
+  if there gcloud storage buckets describe "gs://$name" --project "$project"; then
+    echo "  gs://$name is there."
+  else
+    do_it gcloud storage buckets create "gs://$name" --project "$project" \
+      --location "$region" --uniform-bucket-level-access --public-access-prevention
+  fi
+done
 do_it gcloud storage buckets update "gs://$bucket" --versioning
 
 say "Account that builds"
@@ -78,6 +85,13 @@ for role in "${roles[@]}"; do
   do_it gcloud projects add-iam-policy-binding "$project" --condition None \
     --member "serviceAccount:$builder" --role "$role" --quiet
 done
+# It reads what it builds, and nobody's recordings.
+do_it gcloud storage buckets add-iam-policy-binding "gs://$sources" \
+  --member "serviceAccount:$builder" --role roles/storage.objectViewer
+# It proves to the new revisions who it is.
+do_it gcloud iam service-accounts add-iam-policy-binding "$builder" --project "$project" \
+  --condition None --member "serviceAccount:$builder" \
+  --role roles/iam.serviceAccountOpenIdTokenCreator --quiet
 
 say "Next"
 cat <<NEXT

@@ -1,5 +1,9 @@
 # The API: private unless told otherwise.
 
+locals {
+  _api_concurrency = 32 # requests that wait, for storage mostly; the pool is smaller
+}
+
 module "api" {
   source = "./modules/service"
 
@@ -7,16 +11,18 @@ module "api" {
   image           = var.api_image
   region          = var.region
   timeout_seconds = 300 # a slow client may take minutes to send a recording
-  concurrency     = 32  # threads of api_service/gunicorn_conf.py
+  concurrency     = local._api_concurrency
   memory          = "1Gi"
   min_instances   = var.api_min_instances
   max_instances   = var.api_max_instances
   ingress         = var.domain == "" ? "INGRESS_TRAFFIC_ALL" : "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER"
   subnetwork      = google_compute_subnetwork.services.id
+  audiences       = var.domain == "" ? [] : [local.public_url] # of callers' tokens
   invokers        = var.api_is_public ? ["allUsers"] : var.api_invokers
 
   env = merge(local.service_env, {
     DATABASE_URL               = local.database_url.api
+    PEGASUS_API_THREADS        = tostring(local._api_concurrency + 2) # for the probes
     PEGASUS_DATABASE_POOL_SIZE = tostring(var.api_pool_size)
     PEGASUS_TRUSTED_PROXY_HOPS = var.domain == "" ? "1" : "2"
     PLC_CORS_ORIGINS           = join(",", var.cors_origins)

@@ -3,7 +3,7 @@
 
 resource "google_sql_database_instance" "main" {
   name                = "${var.name}-${var.environment}"
-  database_version    = "POSTGRES_17"
+  database_version    = "POSTGRES_18" # as that of the tests
   region              = var.region
   deletion_protection = var.database_is_protected
 
@@ -19,7 +19,7 @@ resource "google_sql_database_instance" "main" {
     ip_configuration {
       ipv4_enabled    = false
       private_network = google_compute_network.main.id
-      ssl_mode        = "ENCRYPTED_ONLY"
+      ssl_mode        = "TRUSTED_CLIENT_CERTIFICATE_REQUIRED" # the connector has one
     }
 
     backup_configuration {
@@ -100,6 +100,9 @@ resource "google_sql_user" "services" {
 
   # Only the migrator makes tables; it grants the others what they need.
   database_roles = each.key == "migrate" ? ["cloudsqlsuperuser"] : []
+
+  # Who owns tables cannot be dropped; all users go with the instance.
+  deletion_policy = "ABANDON"
 }
 
 resource "google_project_iam_member" "database_client" {

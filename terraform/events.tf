@@ -96,6 +96,8 @@ resource "google_service_account_iam_member" "pubsub_signs" {
   service_account_id = google_service_account.events.name
   role               = "roles/iam.serviceAccountTokenCreator"
   member             = local._pubsub_agent
+
+  depends_on = [google_pubsub_topic.storage] # the agent comes with the first topic
 }
 
 locals {

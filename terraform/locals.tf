@@ -25,10 +25,12 @@ locals {
 
   # Names and services of the secrets that may exist; secret_versions says which do.
   secrets = {
-    PLC_WRITE_API_TOKEN = ["api"]
-    PLC_READ_API_TOKEN  = ["api"]
-    OPENAI_API_KEY      = ["api", "worker"]
-    GEMINI_API_KEY      = ["api", "worker"]
+    PLC_WRITE_API_TOKEN         = ["api"]
+    PLC_READ_API_TOKEN          = ["api"]
+    PEGASUS_OLD_WRITE_API_TOKEN = ["api"]
+    PEGASUS_OLD_READ_API_TOKEN  = ["api"]
+    OPENAI_API_KEY              = ["api", "worker"]
+    GEMINI_API_KEY              = ["api", "worker"]
   }
   secret_names = keys(local.secrets)
 

@@ -11,7 +11,7 @@ resource "google_compute_subnetwork" "services" {
   name                     = "${var.name}-services"
   network                  = google_compute_network.main.id
   region                   = var.region
-  ip_cidr_range            = "10.8.0.0/24" # two addresses an instance; /26 is the least
+  ip_cidr_range            = "10.8.0.0/22" # two addresses for each of 201 instances, old and new
   private_ip_google_access = true
 }
 
@@ -27,4 +27,5 @@ resource "google_service_networking_connection" "google_services" {
   network                 = google_compute_network.main.id
   service                 = "servicenetworking.googleapis.com"
   reserved_peering_ranges = [google_compute_global_address.google_services.name]
+  deletion_policy         = "ABANDON" # or a teardown fails while Google still clears up
 }

@@ -6,6 +6,7 @@ data "google_project" "this" {
 
 resource "google_project_service" "needed" {
   for_each = toset([
+    "aiplatform.googleapis.com",
     "artifactregistry.googleapis.com",
     "billingbudgets.googleapis.com",
     "cloudbuild.googleapis.com",
@@ -13,6 +14,7 @@ resource "google_project_service" "needed" {
     "cloudtasks.googleapis.com",
     "compute.googleapis.com",
     "iamcredentials.googleapis.com",
+    "logging.googleapis.com",
     "monitoring.googleapis.com",
     "pubsub.googleapis.com",
     "run.googleapis.com",
@@ -21,7 +23,6 @@ resource "google_project_service" "needed" {
     "speech.googleapis.com",
     "sqladmin.googleapis.com",
     "storage.googleapis.com",
-    "aiplatform.googleapis.com",
   ])
 
   service            = each.value

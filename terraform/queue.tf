@@ -2,13 +2,16 @@
 # other, and the solo lane for jobs whose worker died.
 
 locals {
-  # Deliveries at once; the worker's threads must suffice for all of them.
-  queues = {
-    media  = var.worker_max_instances * var.worker_concurrency
-    speech = var.worker_max_instances * var.worker_concurrency
-    llm    = var.worker_max_instances * var.worker_concurrency
-    solo   = 1
-  }
+  # Shares of the worker that each class may use. What is left is for the sweep and for
+  # pushes: a worker that is full answers 429, and that slows a whole queue down.
+  _shares   = { media = 0.25, speech = 0.5, llm = 0.15 }
+  _capacity = var.worker_max_instances * var.worker_concurrency
+
+  # Deliveries at once.
+  queues = merge(
+    { for queue, share in local._shares : queue => max(1, floor(local._capacity * share)) },
+    { solo = 1 },
+  )
 }
 
 resource "google_cloud_tasks_queue" "jobs" {
@@ -62,11 +65,9 @@ resource "google_cloud_tasks_queue_iam_member" "enqueue" {
   member   = each.value.member
 }
 
-# Readiness asks whether the queue is there.
+# Readiness asks whether the solo queue is there.
 resource "google_cloud_tasks_queue_iam_member" "look" {
-  for_each = google_cloud_tasks_queue.jobs
-
-  name     = each.value.name
+  name     = google_cloud_tasks_queue.jobs["solo"].name
   location = var.region
   role     = "roles/cloudtasks.viewer"
   member   = module.api.member

@@ -66,10 +66,3 @@ resource "google_storage_bucket_iam_member" "media" {
   role   = "roles/storage.objectUser"
   member = each.value
 }
-
-# Readiness asks for the bucket itself.
-resource "google_storage_bucket_iam_member" "looks" {
-  bucket = google_storage_bucket.media.name
-  role   = "roles/storage.bucketViewer"
-  member = module.api.member
-}
