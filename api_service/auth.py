@@ -88,7 +88,7 @@ def _readers(settings: Settings) -> list[SecretStr]:
 
 
 def _valid(token: SecretStr | None, old: SecretStr | None) -> list[SecretStr]:
-    """Return the tokens that let in; an old one only beside the one that replaces it."""
+    """Return the tokens that let in: an old one only beside its successor."""
     return [each for each in (token, old) if token is not None and each is not None]
 
 

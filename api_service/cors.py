@@ -38,7 +38,9 @@ def register(app: Flask, origins: str) -> None:
         elif origin in allowed:
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Allow-Credentials"] = "true"
-        response.headers["Access-Control-Expose-Headers"] = "x-request-id, Retry-After"
+        response.headers["Access-Control-Expose-Headers"] = (
+            "x-request-id, Retry-After, Range"
+        )
         return response
 
     app.before_request(preflight)

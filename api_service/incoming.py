@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Any, cast
 
 from flask import Request, current_app
 
 from common.deps import Deps
 from common.errors import TooLarge, Unavailable
+from common.ingest import files
 from common.settings import Settings
 
 
@@ -92,8 +93,8 @@ class UploadRequest(Request):
         content_length: int | None = None,  # noqa: ARG002 - of the part; often absent
     ) -> IO[bytes]:
         deps = cast("Deps", current_app.extensions["deps"])
-        pdf = is_pdf(filename or "", content_type or "")
-        limit = limit_bytes(deps.settings, pdf=pdf)
+        kind = files.kind_of(filename or "", content_type or "")
+        limit = files.limit_bytes(deps.settings, kind)
         if total_content_length and total_content_length > limit + _FORM_ROOM_BYTES:
             raise TooLarge(f"Audio file exceeds upload limit of {limit} bytes.")
         file = BoundedFile(limit, _folder(deps.settings))
@@ -113,25 +114,6 @@ class UploadRequest(Request):
 
 
 _FORM_ROOM_BYTES = 128 * 1024  # text fields and the multipart frame around the file
-
-
-def is_pdf(filename: str, content_type: str) -> bool:
-    """Return whether an upload says that it is a PDF."""
-    return content_type.partition(";")[
-        0
-    ] == "application/pdf" or filename.lower().endswith(".pdf")
-
-
-def limit_bytes(settings: Settings, *, pdf: bool) -> int:
-    """Return the most that an upload of this kind may have."""
-    return settings.max_pdf_upload_bytes if pdf else settings.max_audio_upload_bytes
-
-
-def size_bytes(stream: BinaryIO) -> int:
-    """Return how long an upload is, and leave it at its start."""
-    size = stream.seek(0, 2)
-    stream.seek(0)
-    return size
 
 
 def _folder(settings: Settings) -> Path | None:

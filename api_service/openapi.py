@@ -57,6 +57,7 @@ class Description:
     body: Model | None = None
     form: Model | None = None
     files: tuple[str, ...] = ()
+    raw: bool = False
     body_optional: bool = False
     errors: tuple[int, ...] = ()
     status: int = 200
@@ -199,6 +200,8 @@ def _request_body(
             "required": True,
             "content": {"multipart/form-data": {"schema": schema}},
         }
+    if description.raw:
+        return {"content": {"application/octet-stream": {"schema": {}}}}
     if description.body is not None:
         content = {"application/json": {"schema": _ref(description.body)}}
         return {"required": not description.body_optional, "content": content}

@@ -8,7 +8,7 @@ from datetime import timedelta
 from sqlalchemy import CompoundSelect, delete, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
-from common import jobs, objects, threads
+from common import events, jobs, ledger, objects, threads
 from common.ids import new_id
 from common.jobs.payloads import lecture_subject
 from common.models import (
@@ -67,7 +67,9 @@ def delete_lecture(session: Session, lecture: Lecture, order: Order) -> Deleted:
     Running jobs lose their row, and with it the right to write: nothing can come back.
     """
     touched = {lecture.id: threads.withdraw(session, lecture.id)}
-    return _delete(session, [lecture], order, touched)[lecture.id]
+    gone = _delete(session, [lecture], order, touched)[lecture.id]
+    events.emit(session, _news(lecture, order))
+    return gone
 
 
 def delete_course(session: Session, course_id: str, order: Order) -> dict[str, Deleted]:
@@ -77,9 +79,15 @@ def delete_course(session: Session, course_id: str, order: Order) -> dict[str, D
         What went with each lecture, oldest first.
     """
     gone: dict[str, Deleted] = {}
+    news: list[events.Fact] = []
     for part in _lectures(session, course_id):
         gone |= _delete(session, part, order, _threads_touched(session, part))
+        news += [_news(lecture, order) for lecture in part]
     session.execute(delete(Course).where(Course.id == course_id))
+    told = events.CourseDeleted(
+        course_id=course_id, lectures=len(gone), purge_storage=order.purge_storage
+    )
+    events.emit(session, *news, told)
     return gone
 
 
@@ -102,6 +110,14 @@ def record(
     )
     session.add(event)
     return str(event.id)
+
+
+def _news(lecture: Lecture, order: Order) -> events.LectureDeleted:
+    return events.LectureDeleted(
+        lecture_id=lecture.id,
+        course_id=lecture.course_id,
+        purge_storage=order.purge_storage,
+    )
 
 
 def _lectures(session: Session, course_id: str) -> Iterator[Sequence[Lecture]]:
@@ -187,6 +203,8 @@ def _objects(lecture_ids: Sequence[str]) -> CompoundSelect[str, str, str]:
 def _delete_jobs(session: Session, lecture_ids: Sequence[str]) -> Counter[str]:
     """Cancel what is live, so that its history says so, then remove the rows.
 
+    The answers that were paid for go as well: they hold what was said.
+
     Returns:
         How many jobs each lecture had.
     """
@@ -195,5 +213,6 @@ def _delete_jobs(session: Session, lecture_ids: Sequence[str]) -> Counter[str]:
     live = select(Job.id).where(mine, Job.state.in_(LIVE_STATES)).order_by(Job.id)
     for job_id in session.scalars(live).all():  # at most one per lecture and stage
         jobs.cancel(session, job_id)
+    ledger.forget(session, subjects)
     gone = session.scalars(delete(Job).where(mine).returning(Job.subject))
     return Counter(subjects[subject or ""] for subject in gone)

@@ -4,11 +4,13 @@ AppError                       500
 ├── BadRequest                 400  a value is missing or not one of ours
 ├── NotFound                   404  absent, or not the caller's
 ├── Conflict                   409  the resource is in the wrong state
+│   └── BudgetRefused          409  the budget never allows this call
 ├── TooLarge                   413  more bytes than allowed
 ├── InvalidInput               422  well formed, but not acceptable
 │   ├── UnreadableMedia        422  not a recording that can be decoded
 │   └── UnreadableDocument     422  not a PDF that can be read
 ├── Unavailable                503  a part of Pegasus is down for now; try again
+│   └── BudgetExhausted        503  today's budget is used up; go on tomorrow
 └── ProviderError              502  an outside service refused; do not try again
     ├── ProviderAuthError      502  the key or the permission is wrong
     └── ProviderUnavailable    503  an outside service failed for now; try again
@@ -29,6 +31,7 @@ class AppError(Exception):
     retryable = False
     code = "internal_error"
     retry_after_seconds: float | None = None  # when trying again is worth it, if known
+    details: list[dict[str, object]] | None = None  # for machines, beside the code
 
     def __init__(self, message: str | None = None, *, code: str | None = None) -> None:
         super().__init__(message or (self.__doc__ or "").partition("\n")[0])
@@ -55,6 +58,15 @@ class Conflict(AppError):
 
     status = 409
     code = "conflict"
+
+
+class BudgetRefused(Conflict):
+    """The daily budget does not allow this call on any day.
+
+    Codes: ``budget_too_small``, ``price_unknown``.
+    """
+
+    code = "budget_too_small"
 
 
 class TooLarge(AppError):
@@ -99,17 +111,35 @@ class Unavailable(AppError):
     code = "unavailable"
 
 
+class BudgetExhausted(Unavailable):
+    """Today's budget for outside services is used up.
+
+    ``retry_after_seconds`` is the time until the next day. Not counted as an attempt.
+    """
+
+    code = "budget_exhausted"
+
+    def __init__(self, message: str, *, retry_after_seconds: float) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class ProviderError(AppError):
-    """An outside service refused the request."""
+    """An outside service refused the request.
+
+    ``may_cost`` is False where the service surely charges nothing for the call.
+    """
 
     status = 502
     code = "provider_rejected"
+    may_cost = True
 
 
 class ProviderAuthError(ProviderError):
     """An outside service refused our key; an operator must act."""
 
     code = "provider_auth"
+    may_cost = False
 
 
 class ProviderUnavailable(ProviderError):
@@ -127,6 +157,7 @@ class ProviderBusy(ProviderUnavailable):
     """
 
     code = "provider_busy"
+    may_cost = False
 
     def __init__(
         self, message: str | None = None, *, retry_after_seconds: float | None = None

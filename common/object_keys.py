@@ -16,10 +16,19 @@ _SUFFIXES = frozenset((*_AUDIO, *_VIDEO, ".pdf"))
 
 def recording(lecture_id: str, recording_id: UUID, filename: str) -> str:
     """Return the key of an uploaded file; only a known suffix of its name is kept."""
-    suffix = PurePosixPath(filename.replace("\\", "/")).suffix.lower()
-    suffix = suffix if suffix in _SUFFIXES else ".bin"
+    suffix = _suffix(filename)
     folder = "documents" if suffix == ".pdf" else "audio"
     return f"{folder}/{_lecture(lecture_id)}/{recording_id}{suffix}"
+
+
+def upload(upload_id: UUID, filename: str) -> str:
+    """Return the key of a file that a client sends directly to storage.
+
+    It stays there when a lecture gets it.
+    """
+    suffix = _suffix(filename)
+    folder = "documents" if suffix == ".pdf" else "audio"
+    return f"uploads/{folder}/{upload_id}{suffix}"
 
 
 def metadata(lecture_id: str, recording_id: UUID) -> str:
@@ -45,6 +54,21 @@ def artifacts(lecture_id: str, run: str) -> str:
 def exports(lecture_id: str, run: str) -> str:
     """Return the folder of one run's exported files."""
     return f"exports/{_lecture(lecture_id)}/{run}"
+
+
+def probe(probe_id: UUID) -> str:
+    """Return the key of an object that is made to be removed at once."""
+    return f"probes/{probe_id}"
+
+
+def has_known_suffix(filename: str) -> bool:
+    """Return whether a name ends as those of recordings and documents do."""
+    return _suffix(filename) in _SUFFIXES
+
+
+def _suffix(filename: str) -> str:
+    suffix = PurePosixPath(filename.replace("\\", "/")).suffix.lower()
+    return suffix if suffix in _SUFFIXES else ".bin"
 
 
 def _lecture(lecture_id: str) -> str:

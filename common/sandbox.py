@@ -1,7 +1,8 @@
 """Untrusted files are opened in a process that may die of them.
 
 The child is given the open file as its standard input and nothing else: no path, no
-keys, no network addresses. Limits on memory and time hold whatever the file does.
+keys, no network addresses. Limits on memory and time hold whatever the file does. What
+has no descriptor, as an object in a bucket, is served to it, see ``common.serving``.
 """
 
 import logging
@@ -9,13 +10,17 @@ import os
 import resource
 import selectors
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import UnsupportedOperation
 from pathlib import Path
 from typing import IO, BinaryIO, cast
+
+from common.serving import Server
 
 log = logging.getLogger(__name__)
 
@@ -48,38 +53,75 @@ def ask(
 ) -> bytes:
     """Run ``python -m module`` on the file; return what it says.
 
+    Args:
+        module: one of ours, which takes its file from ``common.serving.given``.
+        arguments: of the command.
+        file: seekable. Its errors come through, and time that it takes to read.
+        timeout_seconds: for all of it.
+        most_bytes: of the answer; the child ends when it has said so many.
+
     Returns:
         Its standard output, or as much of it as it said in time and size.
     """
     deadline = time.monotonic() + timeout_seconds
     with (
-        _child(module, arguments, file) as child,
+        _input(file) as (descriptor, server),
+        _child(module, arguments, descriptor) as child,
         selectors.DefaultSelector() as ready,
     ):
-        answer = bytearray()
-        output = cast("IO[bytes]", child.stdout)  # PIPE, so not None
-        ready.register(output, selectors.EVENT_READ)
-        while len(answer) < most_bytes:
-            if not ready.select(max(0.0, deadline - time.monotonic())):
-                log.warning("sandbox: time is up", extra={"child": module})
-                break
+        if server is not None:
+            server.start(ready)
+        answer = _answer(cast("IO[bytes]", child.stdout), ready, deadline, most_bytes)
+    if child.returncode:
+        log.warning("sandbox: child ended with %d", child.returncode)
+    return answer
+
+
+def _answer(
+    output: IO[bytes], ready: selectors.BaseSelector, deadline: float, most_bytes: int
+) -> bytes:
+    """Return what the child says, and serve it its file meanwhile."""
+    answer = bytearray()
+    ready.register(output, selectors.EVENT_READ)
+    while len(answer) < most_bytes:
+        found = ready.select(max(0.0, deadline - time.monotonic()))
+        if not found or time.monotonic() > deadline:
+            log.warning("sandbox: time is up")
+            break
+        for key, _ in found:
+            if key.fileobj is not output:
+                cast("Server", key.data).serve(ready)
+        if any(key.fileobj is output for key, _ in found):
             part = os.read(output.fileno(), _READ_BYTES)
             if not part:
                 break
             answer += part
-    if child.returncode:
-        log.warning("sandbox: child ended with %d", child.returncode)
     return bytes(answer)
 
 
 @contextmanager
+def _input(file: BinaryIO) -> Iterator[tuple[int, Server | None]]:
+    """Yield what the child gets as standard input, and who is behind it, if anybody."""
+    try:
+        descriptor = file.fileno()
+    except (AttributeError, UnsupportedOperation):
+        descriptor = -1
+    if descriptor >= 0:
+        yield descriptor, None
+        return
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield theirs.fileno(), Server(ours, file)
+
+
+@contextmanager
 def _child(
-    module: str, arguments: tuple[str, ...], file: BinaryIO
+    module: str, arguments: tuple[str, ...], stdin: int
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start the child in a process group of its own; at the end none of it is left."""
     child = subprocess.Popen(  # noqa: S603 - a module of ours
         [sys.executable, "-s", "-m", module, *arguments],
-        stdin=file,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd="/",

@@ -34,6 +34,11 @@ variable "api_is_public" {
   description = "Whether anybody may reach the API; its own tokens still guard what it does."
   type        = bool
   default     = false
+
+  validation {
+    condition     = !var.api_is_public || contains(keys(var.secret_versions), "PLC_WRITE_API_TOKEN")
+    error_message = "Anybody could write: name a version of PLC_WRITE_API_TOKEN in secret_versions first."
+  }
 }
 
 variable "api_max_instances" {

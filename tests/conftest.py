@@ -24,7 +24,8 @@ from common.db import Db
 from common.deps import Deps
 from common.local.postgres import EmbeddedPostgres
 from common.models import Base
-from common.providers import internal_calls
+from common.providers import identity, internal_calls
+from common.providers.events.log import LoggedEvents
 from common.providers.storage.local import LocalStorage
 from common.settings import Settings
 from tests.fakes import FakeLanguageModel, FakeQueue, FakeSpeech
@@ -32,7 +33,7 @@ from tests.folders import open_folder
 from worker_service.heartbeat import Heart
 
 SECRET = "tests-only-" + "0" * 32
-LOOPBACK = ["127.0.0.1", "::1", "localhost"]
+LOOPBACK = ["127.0.0.0/8", "::1", "localhost"]
 
 
 @pytest.hookimpl(trylast=True)
@@ -159,6 +160,8 @@ def make_deps(db: Db, settings: Settings, queue, speech, llm) -> Deps:
         db=db,
         storage=LocalStorage(settings.storage_dir),
         queue=queue,
+        events=LoggedEvents(),
+        identity=identity.from_settings(settings),
         speech=lambda _provider, _model: speech,
         llm=lambda _provider, _model: llm,
     )

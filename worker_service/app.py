@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field, ValidationError
 from werkzeug.exceptions import BadRequest
 
 from common.deps import Deps
-from common.providers import internal_calls
-from worker_service import auth
+from common.providers import identity
+from worker_service import auth, events, health, request_trace
 from worker_service.dispatch import run_job
 from worker_service.heartbeat import Heart
 from worker_service.schedules import retention, sweep
@@ -42,19 +42,17 @@ class RetentionIn(BaseModel):
 def create_app(deps: Deps, heart: Heart) -> Flask:
     """Build the worker around ``deps``; ``heart`` keeps its leases alive."""
     app = Flask(__name__)
+    request_trace.register(app, deps.settings.google_cloud_project)
+    health.register(app, deps)
     app.register_blueprint(_tasks(deps, heart))
     app.register_blueprint(_schedules(deps))
-
-    @app.get("/health")
-    def health() -> ResponseReturnValue:
-        return {"status": "ok"}
-
+    app.register_blueprint(_events(deps))
     return app
 
 
 def _tasks(deps: Deps, heart: Heart) -> Blueprint:
     bp = Blueprint("tasks", __name__, url_prefix="/tasks")
-    bp.before_request(auth.only(deps.settings, internal_calls.QUEUE))
+    bp.before_request(auth.only(deps.identity, identity.QUEUE))
 
     @bp.post("/<uuid:job_id>")
     def run(job_id: UUID) -> ResponseReturnValue:
@@ -66,7 +64,7 @@ def _tasks(deps: Deps, heart: Heart) -> Blueprint:
 
 def _schedules(deps: Deps) -> Blueprint:
     bp = Blueprint("schedules", __name__, url_prefix="/schedules")
-    bp.before_request(auth.only(deps.settings, internal_calls.SCHEDULER))
+    bp.before_request(auth.only(deps.identity, identity.SCHEDULER))
 
     @bp.post("/sweep")
     def run_sweep() -> ResponseReturnValue:
@@ -78,6 +76,19 @@ def _schedules(deps: Deps) -> Blueprint:
     def run_retention() -> ResponseReturnValue:
         """Remove recordings and transcripts that are kept no longer."""
         return asdict(retention.run(deps, dry_run=_body(RetentionIn).dry_run))
+
+    return bp
+
+
+def _events(deps: Deps) -> Blueprint:
+    bp = Blueprint("events", __name__, url_prefix="/events")
+    bp.before_request(auth.only(deps.identity, identity.EVENTS))
+
+    @bp.post("/<name>")
+    def receive(name: str) -> ResponseReturnValue:
+        """Take a pushed message; the status is for Pub/Sub, see ``events``."""
+        request.max_content_length = events.MAX_BYTES
+        return "", events.deliver(name, request.get_data(), deps)
 
     return bp
 

@@ -11,20 +11,25 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
-from common import jobs, logs
+from common import events, jobs, logs
+from common.db.outage import is_away
 from common.deps import Deps
-from common.errors import AppError, ProviderAuthError, ProviderBusy
+from common.errors import (
+    AppError,
+    BudgetExhausted,
+    ProviderAuthError,
+    ProviderBusy,
+)
 from common.jobs import Busy, GiveBack, Lease, LeaseLost
 from common.models import JobState
 from worker_service.handlers import HANDLERS, after_failure, fail_rescued
 from worker_service.heartbeat import Cancelled, Draining, Heart
-from worker_service.work import Work, lock_lecture
+from worker_service.work import Waiting, Work, lock_lecture
 
 log = logging.getLogger(__name__)
 
-_DATABASE_AWAY = (InterfaceError, OperationalError)
 _BUSY_DELAY_SECONDS = 10  # when a provider says "too many requests" and not how long
 
 
@@ -41,6 +46,7 @@ def run_job(job_id: UUID, seq: int, deps: Deps, heart: Heart) -> HTTPStatus:
         with logs.bind(job_id=str(job_id), job_type=lease.kind, **_about(lease)):
             _run(lease, deps, heart)
     jobs.drain(deps.db, deps.queue.send)
+    events.drain(deps.db, deps.events.publish)
     return HTTPStatus.OK
 
 
@@ -78,8 +84,8 @@ def _run(lease: Lease, deps: Deps, heart: Heart) -> None:
 
 def _give_back(lease: Lease, exc: Exception, deps: Deps, heart: Heart) -> None:
     reason = _reason(exc)
-    expected = (AppError, Draining, Cancelled, *_DATABASE_AWAY)
-    unexpected = not isinstance(exc, expected)
+    expected = (AppError, Draining, Cancelled, Waiting)
+    unexpected = not (isinstance(exc, expected) or _away(exc))
     log.log(
         logging.ERROR if unexpected or reason.code == "provider_auth" else logging.INFO,
         "job.run.failed",
@@ -92,10 +98,12 @@ def _give_back(lease: Lease, exc: Exception, deps: Deps, heart: Heart) -> None:
             lock_lecture(session, lease.payload)
             state = jobs.give_back(session, lease, reason)
             if state == JobState.FAILED:
-                after_failure(session, lease.kind, lease.payload)
+                after_failure(session, lease.job_id, lease.kind, lease.payload)
     except LeaseLost:
         log.warning("job.lease_lost")
-    except _DATABASE_AWAY:
+    except SQLAlchemyError as failed:
+        if not is_away(failed):
+            raise
         log.warning("job not given back: its lease will lapse")
     else:
         log.info("job.updated", extra={"status": state})
@@ -108,20 +116,27 @@ def _reason(exc: Exception) -> GiveBack:
             reason = GiveBack("shutdown", counted=False, delay_seconds=0)
         case Cancelled():
             reason = GiveBack("cancelled", "Cancelled.", counted=False, delay_seconds=0)
-        case ProviderBusy():
+        case Waiting():
+            delay = exc.delay_seconds
+            reason = GiveBack("waiting", str(exc), counted=False, delay_seconds=delay)
+        case ProviderBusy() | BudgetExhausted():
             delay = exc.retry_after_seconds or _BUSY_DELAY_SECONDS
             reason = GiveBack(exc.code, str(exc), counted=False, delay_seconds=delay)
         case ProviderAuthError():
             reason = GiveBack(exc.code, str(exc), permanent=True)
         case AppError():
             reason = GiveBack(exc.code, str(exc), permanent=not exc.retryable)
-        case InterfaceError() | OperationalError():
+        case SQLAlchemyError() if is_away(exc):
             text = "The database was not available."
             reason = GiveBack("database_unavailable", text, counted=False)
         case _:  # a bug of ours; its text may hold anything, so it stays in the log
             text = f"Internal error ({type(exc).__name__})."
             reason = GiveBack("internal_error", text)
     return reason
+
+
+def _away(exc: Exception) -> bool:
+    return isinstance(exc, SQLAlchemyError) and is_away(exc)
 
 
 def _about(lease: Lease) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from api_service.routes import (
     recordings,
     threads,
     transcripts,
+    upload_contents,
+    uploads,
 )
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
@@ -38,4 +40,6 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     dead_letters.bp,
     deletions.bp,
     operations.bp,
+    uploads.bp,
+    upload_contents.bp,
 )

@@ -1,5 +1,6 @@
 """Study material: asked for and read."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint
@@ -107,7 +108,7 @@ def generate(lecture_id: str) -> ResponseReturnValue:
         payload = Generation(
             lecture_id=lecture_id,
             provider=provider,
-            model=wanted.llm_model or wanted.openai_model or settings.llm_model,
+            model=wanted.llm_model or _openai_model(wanted, provider),
         )
         own = {"courseId": lecture.course_id, "presetId": lecture.preset_id}
         return payload, own
@@ -157,10 +158,30 @@ def index(lecture_id: str) -> ResponseReturnValue:
         "artifactRecords": [_record(one) for one in found],
         "pagination": pagination(wanted, count=len(found), total=total),
         "artifactPaths": {one.artifact_type: uri(one.object_key) for one in found},
-        "artifactDownloadUrls": {},
+        "artifactDownloadUrls": _download_urls(found),
         "exportRecords": [_export_record(one) for one in exported],
         "lecture": lecture and views.lecture(lecture, deps().storage),
     }
+
+
+def _openai_model(wanted: GenerateIn, provider: str) -> str | None:
+    """Return what older clients ask for, whoever the provider is that they name."""
+    return None if provider in {"gemini", "vertex"} else wanted.openai_model
+
+
+def _download_urls(found: Sequence[Artifact]) -> dict[str, str]:
+    """Return links by type; clients know them from S3 only."""
+    if deps().settings.storage_mode != "s3":
+        return {}
+    links = {
+        one.artifact_type: deps().storage.download_url(
+            one.object_key,
+            filename=f"{one.artifact_type}.json",
+            content_type="application/json",
+        )
+        for one in found
+    }
+    return {kind: url for kind, url in links.items() if url is not None}
 
 
 def _threads(lecture_id: str) -> Select[Thread]:

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
 
 from api_service import views
-from api_service.context import reading
+from api_service.context import deps, reading
 from api_service.openapi import describes
 from common import metrics
 from common.metrics import LATENCY_BUCKETS_MS, Metrics
@@ -149,6 +149,23 @@ def _lines(found: Metrics) -> Iterable[str]:
         [(f'job_type="{kind}"', n) for kind, n in found.retries.items()],
     )
     yield from _latency_lines(found)
+    yield from _money_lines(found)
+
+
+def _money_lines(found: Metrics) -> Iterable[str]:
+    limit = deps().settings.daily_budget_usd
+    yield from _series(
+        "spent_today_usd",
+        "gauge",
+        "What outside services have cost today, UTC, and what is set aside for them.",
+        [("", found.spent_today_usd_micros / 1_000_000)],
+    )
+    yield from _series(
+        "daily_budget_usd",
+        "gauge",
+        "What they may cost in a day; absent if there is no limit.",
+        [] if limit is None else [("", limit)],
+    )
 
 
 def _latency_lines(found: Metrics) -> Iterable[str]:

@@ -35,7 +35,7 @@ def spending(deps: Deps, _today: date) -> Iterable[Finding]:
             spent = budget.spent_today(session) / 1_000_000
     except SQLAlchemyError as exc:  # its text may hold the address: only its kind
         kind = type(exc).__name__
-        yield Finding("problem", f"What today has cost cannot be read ({kind}).")
+        yield Finding("note", f"What today has cost cannot be read ({kind}).")
         return
     limit = deps.settings.daily_budget_usd
     of_limit = "there is no limit" if limit is None else f"of {limit:.2f} at most"

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from itertools import islice
 
-from common import sandbox
+from common import sandbox, serving
 
 _MEMORY_BYTES = 1 << 30
 _CPU_SECONDS = {"check": 15, "pages": 300}
@@ -32,7 +32,7 @@ def answer(task: str) -> Iterator[object]:
     from common.errors import UnreadableDocument  # noqa: PLC0415
 
     try:
-        reader = reading.opened(sys.stdin.buffer)
+        reader = reading.opened(serving.given())
         texts = reading.pages(reader)
         if task == "check":
             reading.require_text(islice(texts, _CHECKED_PAGES), len(reader.pages))

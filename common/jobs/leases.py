@@ -38,6 +38,9 @@ class Lease:
         return f"{self.job_id}.{self.epoch}"
 
 
+# Any task may begin a job that is due. One whose worker died is begun by its newest
+# only, which comes by the solo lane: an older one that is delivered once more comes to
+# workers that have others to lose, and whose own deaths would be put down to this job.
 _CLAIM = text("""
 update jobs
    set state = 'running', attempt = attempt + 1, lease_epoch = lease_epoch + 1,
@@ -46,7 +49,7 @@ update jobs
        started_at = coalesce(started_at, now())
  where id = :id and state = 'queued' and not cancel_requested
    and attempt < max_attempts
-   and (available_at <= now() or dispatch_seq = :seq)
+   and (dispatch_seq = :seq or (lane = 'main' and available_at <= now()))
 returning id, lease_token, lease_epoch, kind, payload, checkpoint, attempt,
           max_attempts, crash_count
 """)

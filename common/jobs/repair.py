@@ -29,11 +29,12 @@ u as (
                             then now() end,
          available_at = now(), dispatch_seq = dispatch_seq + 1
     from d where j.id = d.id
-  returning j.id, j.kind, j.payload, j.state, j.dispatch_seq, j.queue, j.lane),
+  returning j.id, j.kind, j.payload, j.state, j.error_code, j.dispatch_seq, j.queue,
+            j.lane),
 o as (
   insert into job_outbox (job_id, dispatch_seq, queue, lane)
   select id, dispatch_seq, queue, lane from u where state = 'queued')
-select id, kind, payload, state from u
+select id, kind, payload, state, error_code from u
 """
 _RESCUE_ANY = text(_RESCUE.format(only=""))
 _RESCUE_ONE = text(_RESCUE.format(only="and id = :id"))
@@ -74,12 +75,13 @@ _BATCH = 100
 
 @dataclass(frozen=True, slots=True)
 class Rescued:
-    """A job whose owner was lost, and the state it was put in."""
+    """A job whose owner was lost, the state it was put in, and why."""
 
     job_id: UUID
     kind: str
     payload: dict[str, Any]
     state: str
+    error_code: str
 
 
 def rescue(session: Session, job_id: UUID | None = None) -> list[Rescued]:

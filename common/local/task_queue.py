@@ -39,6 +39,7 @@ class TaskIn(BaseModel):
     path: str
     body: dict[str, Any]
     not_before: datetime
+    traceparent: str | None = None
 
 
 @dataclass(order=True, slots=True)
@@ -158,6 +159,8 @@ class TaskQueue:
             "X-CloudTasks-TaskExecutionCount": str(retries),
             "X-CloudTasks-TaskETA": str(task.not_before.timestamp()),
         }
+        if task.traceparent:
+            headers["traceparent"] = task.traceparent
         return self._post(task.path, task.body, internal_calls.QUEUE, headers)
 
     def sweep(self, *, lost_after_seconds: float | None = None) -> int:

@@ -2,11 +2,13 @@
 
 Environment: PEGASUS_WORKER_URL, PEGASUS_QUEUE_URL and PEGASUS_INTERNAL_SECRET, as for
 the services; PEGASUS_QUEUE_CONCURRENCY deliveries at once per queue;
-PEGASUS_SWEEP_SECONDS between two sweeps; PEGASUS_QUEUE_FAULTS=1 lets tests break it.
+PEGASUS_SWEEP_SECONDS between two sweeps; PEGASUS_BIND is the address to listen on, for
+containers; PEGASUS_QUEUE_FAULTS=1 lets tests break it.
 """
 
 import json
 import os
+import socket
 import sys
 import threading
 import time
@@ -70,6 +72,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: a line for each task would drown the services' logs."""
 
 
+class _ServerOverIPv6(ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+
+
 def _sweep_for_ever(queue: TaskQueue, seconds: float) -> None:
     while queue.sweep(lost_after_seconds=0) != HTTPStatus.OK:
         time.sleep(0.5)  # the worker is still starting
@@ -94,7 +100,9 @@ def main() -> None:
     threading.Thread(
         target=_sweep_for_ever, args=(queue, sweep_seconds), daemon=True
     ).start()
-    ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), _Handler).serve_forever()
+    host = os.environ.get("PEGASUS_BIND", "127.0.0.1").strip("[]")  # as in a URL
+    server = _ServerOverIPv6 if ":" in host else ThreadingHTTPServer
+    server((host, int(sys.argv[1])), _Handler).serve_forever()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """Tables. One module per aggregate; import models from here."""
 
 from common.models.base import Base
+from common.models.budget import BudgetDay, BudgetReservation
 from common.models.course import Course
 from common.models.doomed_object import DoomedObject
+from common.models.event import EventOutbox, InboxMessage
 from common.models.job import (
     LIVE_STATES,
     Job,
@@ -15,16 +17,21 @@ from common.models.provider_call import ProviderResult, UsageEntry
 from common.models.recording import Recording, SegmentRecord, TranscriptRecord
 from common.models.safety import DeletionEvent, IdempotencyKey, RateWindow
 from common.models.thread import Thread, ThreadContribution
+from common.models.upload import Upload, UploadState
 
 __all__ = [
     "LIVE_STATES",
     "Artifact",
     "Base",
+    "BudgetDay",
+    "BudgetReservation",
     "Course",
     "DeletionEvent",
     "DoomedObject",
+    "EventOutbox",
     "Export",
     "IdempotencyKey",
+    "InboxMessage",
     "Job",
     "JobEvent",
     "JobOutbox",
@@ -38,5 +45,7 @@ __all__ = [
     "Thread",
     "ThreadContribution",
     "TranscriptRecord",
+    "Upload",
+    "UploadState",
     "UsageEntry",
 ]

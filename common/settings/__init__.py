@@ -198,14 +198,18 @@ def _is_postgres_url(value: str) -> bool:
         return False
 
 
-def load(service: Service) -> Settings:
+def load(service: Service, **instead: str) -> Settings:
     """Return the settings of this process.
+
+    Args:
+        service: for whom.
+        instead: variables whose values come before those of the environment.
 
     Raises:
         InvalidEnvironment: with one line per problem.
     """
     try:
-        return Settings()
+        return Settings(**instead)  # type: ignore[arg-type]  # by the variables' names
     except ValidationError as exc:
         lines = "\n".join(_line(error) for error in exc.errors())
         raise InvalidEnvironment(

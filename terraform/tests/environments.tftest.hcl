@@ -156,8 +156,9 @@ run "open_to_all_only_when_asked" {
   command = plan
 
   variables {
-    api_is_public = true
-    api_invokers  = ["user:me@example.org"]
+    api_is_public   = true
+    api_invokers    = ["user:me@example.org"]
+    secret_versions = { PLC_WRITE_API_TOKEN = "1" }
   }
 
   assert {

@@ -60,6 +60,14 @@ run "an_api_opened_by_the_list" {
   expect_failures = [var.api_invokers]
 }
 
+run "an_api_that_anybody_may_write_to" {
+  command = plan
+  variables {
+    api_is_public = true
+  }
+  expect_failures = [var.api_is_public]
+}
+
 run "any_page_may_upload" {
   command = plan
   variables {

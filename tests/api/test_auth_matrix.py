@@ -5,6 +5,7 @@ import io
 import re
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from pydantic import SecretStr
@@ -56,6 +57,12 @@ ROUTES = {
     ("POST", "/lectures/<lecture_id>/transcribe"): WRITE,
     ("GET", "/lectures/<lecture_id>/transcript"): READ,
     ("GET", "/exports/<lecture_id>/<export_type>"): READ,
+    ("POST", "/uploads"): WRITE,
+    ("POST", "/upload/signed-url"): WRITE,
+    ("GET", "/uploads/<uuid:upload_id>"): READ,
+    ("DELETE", "/uploads/<uuid:upload_id>"): WRITE,
+    ("POST", "/uploads/<uuid:upload_id>/complete"): WRITE,
+    ("PUT", "/uploads/<uuid:upload_id>/content"): OPEN,  # its URL is the credential
     ("GET", "/jobs/<job_id>"): READ,
     ("POST", "/jobs/<job_id>/replay"): WRITE,
     ("GET", "/jobs/dead-letter"): READ,
@@ -115,7 +122,7 @@ def closed(configured):
 
 def path_of(rule):
     """Return a path of the rule that names nothing that exists."""
-    return re.sub(r"<[^>]+>", "none", rule)
+    return re.sub(r"<[^>]+>", "none", re.sub(r"<uuid:[^>]+>", str(UUID(int=0)), rule))
 
 
 def outcome(reply):

@@ -83,6 +83,8 @@ def test_the_series_have_the_names_that_dashboards_ask_for(scrape, db):
         "pegasus_job_latency_ms_max": "gauge",
         "pegasus_job_latency_ms_bucket": "counter",
         "pegasus_job_latency_ms_count": "counter",
+        "pegasus_spent_today_usd": "gauge",
+        "pegasus_daily_budget_usd": "gauge",
     }
 
 
@@ -91,6 +93,7 @@ def test_an_empty_system_has_nothing_to_do(samples, api):
         ("pegasus_queue_depth", "queued"): 0,
         ("pegasus_queue_depth", "running"): 0,
         ("pegasus_queue_oldest_seconds",): 0,
+        ("pegasus_spent_today_usd",): 0,
     }
     assert api.get("/ops/metrics").json == {
         "queueDepth": {"queued": 0, "running": 0},

@@ -7,6 +7,7 @@ import pytest
 from tests import factories
 from tests.conftest import spoken_wav
 from tests.factories import minute
+from tests.sending import sender
 
 BODY = {"title": "A course"}
 NOWHERE = "00000000-0000-0000-0000-000000000000"
@@ -40,14 +41,18 @@ COSTS = [
     ("GET", f"/threads/{NOWHERE}", 1),
     ("GET", f"/jobs/{NOWHERE}", 1),
     ("GET", "/jobs/dead-letter", 2),
-    ("GET", "/ops/metrics", 3),
-    ("GET", "/ops/metrics/prometheus", 3),
+    ("GET", "/ops/metrics", 4),
+    ("GET", "/ops/metrics/prometheus", 4),
     ("GET", "/ops/deletion-audit", 2),
     ("GET", "/exports/l0/pdf", 1),
     ("POST", "/lectures/l1/transcribe", 7),
     ("POST", "/lectures/l1/generate", 6),
     ("POST", "/lectures/l1/export", 6),
     ("POST", "/courses", 3),
+    ("GET", f"/uploads/{NOWHERE}", 1),
+    ("POST", f"/uploads/{NOWHERE}/complete", 2),
+    ("DELETE", f"/uploads/{NOWHERE}", 3),
+    ("PUT", f"/uploads/{NOWHERE}/content?token=x", 1),
 ]
 
 
@@ -97,6 +102,8 @@ def test_every_route_has_a_row(api):
     assert set(api.application.view_functions) - measured == {
         "documentation.asset",
         "recordings.ingest",  # below
+        "uploads.announce",
+        "uploads.sign",
         "deletions.delete_course",  # these cost more, the more there is to do
         "deletions.delete_lecture",
         "dead_letters.replay",
@@ -104,7 +111,7 @@ def test_every_route_has_a_row(api):
     }
 
 
-@pytest.mark.parametrize(("auto_transcribe", "expected"), [("true", 9), ("false", 6)])
+@pytest.mark.parametrize(("auto_transcribe", "expected"), [("true", 10), ("false", 7)])
 def test_an_upload_costs_these_statements(
     ingest, statements, auto_transcribe, expected
 ):
@@ -117,7 +124,43 @@ def test_replacing_a_recording_costs_these_statements(ingest, statements):
     ingest()
     statements.clear()
     ingest()
-    assert len(statements) == 19, statements
+    assert len(statements) == 20, statements
+
+
+def test_an_upload_in_pieces_costs_these_statements(api, statements):
+    upload, costs = sender(api, spoken_wav()), {}
+    for name, act in (
+        ("send", lambda: upload.send(0, 1000)),
+        ("ask", upload.ask),
+        ("show", upload.show),
+        ("send the rest", lambda: upload.send(1000)),
+        ("complete", upload.complete),
+        ("complete again", upload.complete),
+    ):
+        statements.clear()
+        act()
+        costs[name] = len(statements)
+    assert costs == {
+        "send": 1,
+        "ask": 1,
+        "show": 1,
+        "send the rest": 1,
+        "complete": 14,
+        "complete again": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/uploads", {"contentType": "audio/wav", "sizeBytes": 9}),
+        ("/upload/signed-url", {"content_type": "audio/wav"}),
+    ],
+)
+def test_announcing_an_upload_costs_these_statements(api, statements, path, told):
+    statements.clear()
+    assert api.post(path, json={"filename": "a.wav", **told}).status_code < 300
+    assert len(statements) == 6, statements
 
 
 def test_an_upload_that_is_refused_costs_only_its_count(api, statements):

@@ -71,6 +71,26 @@ def test_each_request_is_one_line(api, lines, method, path, status):
     assert line["timestamp"].endswith("+00:00")
 
 
+def test_each_line_is_in_the_trace_that_google_began(deps, lines):
+    on_google = deps.settings.model_copy(update={"google_cloud_project": "ours"})
+    api = make_api(replace(deps, settings=on_google))
+    header = f"{'4b' * 16}/255;o=1"
+    api.get("/lectures/none", headers={"X-Cloud-Trace-Context": header})
+    [line] = lines()
+    assert line["logging.googleapis.com/trace"] == f"projects/ours/traces/{'4b' * 16}"
+    assert line["logging.googleapis.com/spanId"] == "00000000000000ff"
+    assert line["logging.googleapis.com/trace_sampled"] is True
+
+
+def test_lines_of_a_request_without_a_trace_are_joined_all_the_same(api, lines, ingest):
+    ingest()
+    api.get("/health")
+    *first, last = lines()
+    assert len(first) > 1
+    assert len({line["trace_id"] for line in first}) == 1
+    assert last["trace_id"] != first[0]["trace_id"]
+
+
 def test_a_bugs_line_carries_the_requests_id(deps, db, lines):
     factories.lecture(db)
     api = make_api(replace(deps, storage=None))

@@ -5,7 +5,7 @@ from functools import reduce
 from operator import or_
 from types import UnionType
 from typing import Any, get_args, get_origin
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -261,7 +261,7 @@ def test_an_answer_with_another_key_would_be_noticed(api, filled):
     [
         *(("get", "/lectures/none"), ("get", "/lectures?limit=x"), ("get", "/nothing")),
         *(
-            ("get", f"/jobs/{uuid4()}"),
+            ("get", f"/jobs/{UUID(int=0)}"),
             ("put", "/lectures"),
             ("post", "/lectures/ingest"),
         ),

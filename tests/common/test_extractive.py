@@ -38,7 +38,7 @@ every_lecture = pytest.mark.parametrize("said", [CLEAN, ASR], ids=["clean", "asr
 def study(said, preset=PRESETS[0], **options):
     title = options.pop("title", "The lecture")
     material = StudyMaterial(title, "en", said, preset, **options)
-    return ExtractiveModel().study(material, lambda _, call: call().document)
+    return ExtractiveModel().study(material, lambda _step, call, _most: call().document)
 
 
 def lines(*texts):

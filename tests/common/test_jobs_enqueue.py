@@ -3,10 +3,11 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select
 
 from common import jobs
 from common.jobs import Task
-from common.models import Job, JobOutbox
+from common.models import Job, JobEvent, JobOutbox
 from tests import invariants
 from tests.common.job_steps import (
     Bell,
@@ -55,6 +56,14 @@ def test_a_live_job_with_the_same_key_is_returned_instead(committed_db):
 
     assert len(outbox(committed_db)) == 1
     assert add(committed_db, "l2") != first
+
+
+def test_a_job_that_was_not_made_leaves_no_history(committed_db):
+    first = add(committed_db, "l1")
+    add(committed_db, "l1")
+
+    with committed_db.begin() as session:
+        assert session.scalars(select(JobEvent.job_id)).all() == [first]
 
 
 def test_a_key_may_be_given_in_the_place_of_the_payload_s_own(committed_db):

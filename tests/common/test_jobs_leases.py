@@ -104,6 +104,19 @@ def test_any_task_will_do_once_the_job_is_due(committed_db):
     assert claim(committed_db, lease.job_id, seq=1) is not None
 
 
+def test_an_old_task_does_not_bring_a_job_back_to_the_lane_it_was_taken_from(
+    committed_db,
+):
+    lease = owned(committed_db)
+    lapse(committed_db, lease.job_id)
+    with committed_db.begin() as session:
+        jobs.rescue(session, lease.job_id)
+
+    assert job(committed_db, lease.job_id).lane == "solo"
+    assert claim(committed_db, lease.job_id, seq=1) is None
+    assert claim(committed_db, lease.job_id, seq=2) is not None
+
+
 def test_there_is_nothing_to_claim_of_an_unknown_job(committed_db):
     assert claim(committed_db, new_id(), seq=1) is None
 

@@ -1,12 +1,14 @@
 """An image without Docker: the same steps, into folders, run by a stranger.
 
 The packages are installed by the script that the Dockerfile runs; our code is copied as
-the Dockerfile copies it, and neither can be written to by who runs it.
+the Dockerfile copies it, and neither can be written to by who runs it: the user of the
+image, or where that user cannot reach our Python, root without any of its powers.
 """
 
 import hashlib
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -76,8 +78,15 @@ class Image:
     def _as_stranger(self) -> list[str]:
         if os.getuid() != 0:  # then it is nobody's business who we are
             return []
+        if not _is_open(Path(sys.base_prefix)):  # nobody but us could run this Python
+            return ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
         user, group = self.target.user
         return ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups"]
+
+
+def _is_open(folder: Path) -> bool:
+    """Return whether everybody may walk into a folder."""
+    return all(one.stat().st_mode & stat.S_IXOTH for one in (folder, *folder.parents))
 
 
 @contextmanager
@@ -93,7 +102,7 @@ def image(name: str) -> Iterator[Image]:
         for folder in target.folders:
             ignored = shutil.ignore_patterns("__pycache__")
             shutil.copytree(ROOT / folder, app / folder, ignore=ignored)
-        if os.getuid() == 0:
+        if os.getuid() == 0 and _is_open(Path(sys.base_prefix)):
             os.chown(scratch, *target.user)
         for path in (app, *app.rglob("*")):
             path.chmod(0o555 if path.is_dir() else 0o444)

@@ -10,9 +10,9 @@ SHIPPED = ("api", "worker", "migrate")
 every_target = pytest.mark.parametrize("name", [*SHIPPED, "all"])
 # Each command that is run while an image is built, and why.
 RUN = {
-    r"scripts/image_install (api|worker|all) /venv": "hashed packages, in a stage apart",
-    r"groupadd .* && useradd .*--no-create-home pegasus": "somebody who is not root",
-    r"python -m compileall -q common": "a read-only image cannot keep what it compiles",
+    r"scripts/image_install (api|worker|all) /venv": "hashed packages, apart",
+    r"groupadd .* && useradd .* pegasus": "somebody who is not root",
+    r"python -m compileall -q common": "a read-only image keeps nothing",
 }
 
 

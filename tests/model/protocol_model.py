@@ -1,10 +1,11 @@
 """The job protocol as a small machine, and a search through all that can happen to it.
 
 One job and two workers. Between any two steps a worker may be killed or stall past its
-lease, a task may be delivered twice, and the queue may forget everything it holds; how
-often is limited, so that the states are finite. What counts of dispatch numbers and
-epochs is only whether they are the newest: promises and tasks are ``current`` or
-``stale``, and a busy worker owns the lease or owned an earlier one.
+lease, a task may be delivered twice, the queue may forget everything it holds, and
+somebody may cancel the job; how often is limited, so that the states are finite. A
+worker may also save a step or give the job back, as often as it likes. What counts of
+dispatch numbers and epochs is only whether they are the newest: promises and tasks are
+``current`` or ``stale``, and a busy worker owns the lease or owned an earlier one.
 """
 
 from collections import defaultdict, deque
@@ -15,10 +16,11 @@ from typing import NamedTuple
 
 _MANY = 2  # more tasks or commits than this make no difference
 _POISON = 3  # lapses without progress
+_ENDS = {"succeeded", "failed", "cancelled"}
 
 
 class Fence(StrEnum):
-    """What a worker must show when it commits."""
+    """What a worker must show when it writes: a result, a step, or giving back."""
 
     TOKEN = "its own lease"
     STATE = "that the job is running"
@@ -63,6 +65,10 @@ class Trouble(NamedTuple):
     duplicates: int = 2
     wipes: int = 1
     stalls: int = 2
+    cancels: int = 1
+
+
+MUCH = Trouble()
 
 
 class State(NamedTuple):
@@ -73,8 +79,10 @@ class State(NamedTuple):
     promises: Pile = Pile()
     tasks: Pile = Pile()
     workers: tuple[str, ...] = ("idle", "idle")  # or owner, or former owner
+    unwanted: bool = False  # cancelled while it was running
     commits: int = 0
     stale_commits: int = 0
+    taken_away: bool = False  # from its owner, by one that owned it earlier
     left: Trouble = Trouble()
 
 
@@ -92,6 +100,7 @@ def steps(state: State, rules: Rules) -> Iterator[Step]:
         yield from _accept(state, rules)
     yield from _send(state)
     yield from _lose_tasks(state)
+    yield from _cancel(state)
     if rules.janitor:
         yield from _ring_again(state)
     if rules.rescue and state.job == "running":
@@ -130,6 +139,17 @@ def _lose_tasks(state: State) -> Iterator[Step]:
         yield Step("wipe", _less(state, "wipes")._replace(tasks=Pile()), False)
 
 
+def _cancel(state: State) -> Iterator[Step]:
+    """At once if nobody works on it; else its owner is told at its next beat."""
+    if not state.left.cancels:
+        return
+    less = _less(state, "cancels")
+    if state.job == "queued":
+        yield Step("cancel", less._replace(job="cancelled"), False)
+    if state.job == "running":
+        yield Step("cancel the running job", less._replace(unwanted=True), False)
+
+
 def _ring_again(state: State) -> Iterator[Step]:
     if state.job == "queued" and not any(state.promises):
         yield Step(
@@ -151,6 +171,9 @@ def _rescue(state: State) -> Iterator[Step]:
     if lapsed.lapses >= _POISON:
         yield Step("rescue: failed", lapsed._replace(job="failed"), not alive)
         return
+    if state.unwanted:
+        yield Step("rescue: cancelled", lapsed._replace(job="cancelled"), not alive)
+        return
     yield Step("rescue: queued", _promised(lapsed._replace(job="queued")), not alive)
 
 
@@ -159,7 +182,8 @@ def _deliver(state: State, number: int) -> Iterator[Step]:
         if not (state.tasks.current if current else state.tasks.stale):
             continue
         taken = state._replace(tasks=state.tasks.minus(current=current))
-        if state.job == "queued":
+        alone = state.lapses > 0  # in the solo lane, where only the newest task leads
+        if state.job == "queued" and (current or not alone):
             mine = _owned_by(state.workers, number)
             yield Step(
                 f"worker {number} claims", taken._replace(job="running", workers=mine)
@@ -174,7 +198,7 @@ def _deliver(state: State, number: int) -> Iterator[Step]:
 
 
 def _end(state: State, number: int, fence: Fence) -> Iterator[Step]:
-    """A busy worker commits, is refused, or is killed."""
+    """A busy worker writes something, is refused, or is killed."""
     owner = state.workers[number] == "owner"
     idle = state._replace(workers=_with(state.workers, number, "idle"))
     allowed = {
@@ -183,18 +207,37 @@ def _end(state: State, number: int, fence: Fence) -> Iterator[Step]:
         Fence.NOTHING: True,
     }[fence]
     if allowed:
-        yield Step(
-            f"worker {number} commits" + ("" if owner else " late"),
-            idle._replace(
-                job="succeeded",
-                commits=min(_MANY, state.commits + 1),
-                stale_commits=min(_MANY, state.stale_commits + (not owner)),
-            ),
-        )
+        yield from _write(state, idle, number)
     else:
         yield Step(f"worker {number} is refused", idle)
     if state.left.kills:
         yield Step(f"worker {number} is killed", _less(idle, "kills"), False)
+
+
+def _write(state: State, idle: State, number: int) -> Iterator[Step]:
+    """What the fence lets through. Nobody may count on a job being given back."""
+    owner = state.workers[number] == "owner"
+    late = "" if owner else " late"
+    yield Step(
+        f"worker {number} commits{late}",
+        idle._replace(
+            job="succeeded",
+            commits=min(_MANY, state.commits + 1),
+            stale_commits=min(_MANY, state.stale_commits + (not owner)),
+        ),
+    )
+    if state.job != "running":
+        return
+    yield Step(f"worker {number} saves a step", state._replace(lapses=0), False)
+    released = idle._replace(
+        taken_away=state.taken_away or not owner,
+        workers=_owned_by(idle.workers, None),
+    )
+    name = f"worker {number} gives back{late}"
+    if state.unwanted:  # its owner was told; nobody may wait for it any more
+        yield Step(name, released._replace(job="cancelled"), owner)
+    else:
+        yield Step(name, _promised(released._replace(job="queued")), False)
 
 
 def _promised(state: State) -> State:
@@ -225,9 +268,9 @@ class Report:
     harm: dict[str, str]
 
 
-def explore(rules: Rules) -> Report:
+def explore(rules: Rules, trouble: Trouble = MUCH) -> Report:
     """Go through every state that can be reached, the nearest first."""
-    start = State()
+    start = State(left=trouble)
     came_from: dict[State, tuple[State, str] | None] = {start: None}
     fairly_before: dict[State, list[State]] = defaultdict(list)
     harm: dict[str, str] = {}
@@ -253,8 +296,10 @@ def _harm(state: State) -> Iterator[str]:
         yield "committed twice"
     if state.stale_commits:
         yield "committed by a former owner"
-    if state.commits and state.job == "failed":
-        yield "committed and failed"
+    if state.taken_away:
+        yield "given back by a former owner"
+    if state.commits and state.job in {"failed", "cancelled"}:
+        yield f"committed and {state.job}"
 
 
 def _can_end(
@@ -262,7 +307,7 @@ def _can_end(
     fairly_before: dict[State, list[State]],
 ) -> set[State]:
     """Return the states from which the job can end without the help of a fault."""
-    reaching = {state for state in states if state.job in {"succeeded", "failed"}}
+    reaching = {state for state in states if state.job in _ENDS}
     waiting = list(reaching)
     while waiting:
         for before in fairly_before[waiting.pop()]:

@@ -11,7 +11,7 @@ from common.models import Artifact, DoomedObject, Job, Lecture, UsageEntry
 from common.providers.llm import Reply
 from common.providers.llm.extractive import ExtractiveModel
 from common.study import ARTIFACT_TYPES
-from common.usage import Usage
+from common.usage import Estimate, Usage
 from tests import invariants
 from tests.media_samples import wav_bytes
 
@@ -117,6 +117,9 @@ def test_a_model_that_is_away_is_asked_again(transcribed, generate, db, llm, err
     assert len(artifacts(db)) == 5
 
 
+FREE = Estimate("fake", "fake-llm", 0)
+
+
 class PayingModel:
     """A model that asks in two steps, and whose connection breaks between them."""
 
@@ -126,7 +129,7 @@ class PayingModel:
 
     def study(self, material, remember):
         for step in ("outline", "cards"):
-            remember(step, lambda step=step: self._answer(step))
+            remember(step, lambda step=step: self._answer(step), FREE)
             if self.breaks:
                 raise self.breaks.pop()
         return ExtractiveModel().study(material, remember)

@@ -1,5 +1,6 @@
 """What the clock has the worker mend."""
 
+import logging
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 
@@ -19,7 +20,15 @@ from tests.common.job_steps import (
     owned_again,
 )
 
-NOTHING = {"rescued": 0, "rung_again": 0, "woken": 0, "sent": 0, "objects_removed": 0}
+NOTHING = {
+    "rescued": 0,
+    "rung_again": 0,
+    "woken": 0,
+    "sent": 0,
+    "events_sent": 0,
+    "uploads_ended": 0,
+    "objects_removed": 0,
+}
 
 
 @pytest.fixture
@@ -76,6 +85,44 @@ def test_a_poisonous_job_s_lecture_is_marked(sweep, ingest, db):
     with db.begin() as session:
         assert session.get_one(Lecture, "l1").status == "failed"
     invariants.check(db)
+
+
+def test_a_poisonous_job_is_told_as_an_error(sweep, db, caplog):
+    caplog.set_level(logging.INFO)
+    lease = owned(db)
+    change(db, lease.job_id, crash_count=2)
+    lapse(db, lease.job_id)
+
+    sweep()
+
+    [poison] = [one for one in caplog.records if one.message == "job.poison"]
+    assert (poison.levelname, poison.job_id) == ("ERROR", str(lease.job_id))
+    [updated] = [one for one in caplog.records if one.message == "job.updated"]
+    assert updated.status == "failed"
+
+
+def test_a_job_out_of_attempts_is_no_poison(sweep, db, caplog):
+    caplog.set_level(logging.INFO)
+    lease = owned(db)
+    change(db, lease.job_id, max_attempts=1)
+    lapse(db, lease.job_id)
+
+    sweep()
+
+    told = {one.message for one in caplog.records}
+    assert "job.updated" in told
+    assert "job.poison" not in told
+
+
+def test_each_sweep_tells_how_long_work_has_waited(sweep, db, caplog):
+    caplog.set_level(logging.INFO)
+    sweep()
+    change(db, add(db), available_at=datetime.now(UTC) - timedelta(minutes=5))
+    sweep()
+
+    ages = [r.oldest_due_seconds for r in caplog.records if r.message == "queue"]
+    assert ages[0] == 0
+    assert ages[1] == pytest.approx(300, abs=60)
 
 
 def test_a_lost_task_is_noticed_after_ten_minutes(sweep, db, queue):

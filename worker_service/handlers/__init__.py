@@ -4,10 +4,13 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 from pydantic import ValidationError
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from common import events
 from common.jobs import (
     Export,
     Generation,
@@ -16,7 +19,7 @@ from common.jobs import (
     Transcription,
     TranscriptionChunk,
 )
-from common.models import JobState
+from common.models import Job, JobState
 from worker_service.handlers import export, generate, transcribe, transcribe_chunk
 from worker_service.work import Work
 
@@ -50,8 +53,33 @@ _ALL: tuple[Handler[Any], ...] = (
 HANDLERS: dict[str, Handler[Any]] = {h.payload.kind: h for h in _ALL}
 
 
-def after_failure(session: Session, kind: str, payload: Mapping[str, Any]) -> None:
-    """Do for a job that has failed for good what its handler asks for.
+def after_failure(
+    session: Session, job_id: UUID, kind: str, payload: Mapping[str, Any]
+) -> None:
+    """Do for a job that has failed for good what its handler asks for, and tell."""
+    _change(session, kind, payload)
+    _tell(session, [job_id])
+
+
+def fail_rescued(session: Session, rescued: Iterable[Rescued]) -> None:
+    """Do the same for those rescued jobs that are not tried again."""
+    failed = [job for job in rescued if job.state == JobState.FAILED]
+    for job in failed:
+        _log_failure(job)
+        _change(session, job.kind, job.payload)
+    _tell(session, [job.job_id for job in failed])
+
+
+def _log_failure(job: Rescued) -> None:
+    """Have those who watch the logs see it: no run of the job is there to say so."""
+    about = {"job_id": str(job.job_id), "job_type": job.kind}
+    log.info("job.updated", extra={**about, "status": job.state})
+    if job.error_code == "poison_pill":
+        log.error("job.poison", extra=about)
+
+
+def _change(session: Session, kind: str, payload: Mapping[str, Any]) -> None:
+    """Do what the handler asks for.
 
     A job that this version cannot read has still failed, and must not keep others
     from being rescued: nothing more is done for it.
@@ -68,8 +96,22 @@ def after_failure(session: Session, kind: str, payload: Mapping[str, Any]) -> No
     handler.failed(session, parsed)
 
 
-def fail_rescued(session: Session, rescued: Iterable[Rescued]) -> None:
-    """Do the same for those rescued jobs that are not tried again."""
-    for job in rescued:
-        if job.state == JobState.FAILED:
-            after_failure(session, job.kind, job.payload)
+def _tell(session: Session, job_ids: list[UUID]) -> None:
+    """Emit the failures of lectures' jobs; a piece's is its transcription's matter."""
+    lecture_id = Job.payload["lecture_id"].as_string()
+    query = (
+        select(Job.id, Job.kind, Job.error_code, Job.attempt, lecture_id)
+        .where(Job.id.in_(job_ids), lecture_id.is_not(None))
+        .order_by(Job.id)
+    )
+    failures = [
+        events.JobFailed(
+            job_id=row[0],
+            kind=row[1],
+            error_code=row[2] or "unknown",
+            attempts=row[3],
+            lecture_id=row[4],
+        )
+        for row in session.execute(query)
+    ]
+    events.emit(session, *failures)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select
 
-from common import object_keys, objects
+from common import events, object_keys, objects
 from common.errors import NotFound
 from common.exports import FORMATS
 from common.exports.quality import check_exportable
@@ -64,6 +64,10 @@ def run(work: Work[Export]) -> None:
         objects.doom(session, list(earlier), after=_NOW)
         session.execute(insert(ExportRecord), _rows(work, keys, sizes))
         objects.spare(session, keys.values())
+        told = events.LectureExported(
+            lecture_id=pack.lecture_id, job_id=work.lease.job_id, formats=list(keys)
+        )
+        events.emit(session, told)
 
 
 def _pack(work: Work[Export]) -> StudyPack:

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from common import deps as wiring
-from common import logs, objects, settings
+from common import ledger, logs, objects, settings
 from common.deps import Deps
 from common.errors import AppError
 from common.jobs.payloads import lecture_subject
@@ -155,6 +155,8 @@ def _forget(session: Session, rows: Sequence[Row[Any]]) -> None:
             TranscriptRecord.recording_id.in_(without_transcript)
         )
     )
+    unsaid = [lecture_subject(row.lecture_id) for row in rows if row.transcript_key]
+    ledger.forget(session, unsaid)
     touched = [row.lecture_id for row in rows]
     session.execute(
         update(Lecture).where(Lecture.id.in_(touched)).values(updated_at=func.now())

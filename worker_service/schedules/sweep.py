@@ -1,21 +1,24 @@
 """Mend what a crash left behind. Called each minute; calling it more often is fine."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import delete, func
 
-from common import jobs, objects
+from common import budget, events, jobs, ledger, metrics, objects, uploads
+from common.db import reading
 from common.deps import Deps
 from common.errors import AppError
+from common.events import inbox
 from common.models import IdempotencyKey, RateWindow
 from worker_service.handlers import fail_rescued
 
 log = logging.getLogger(__name__)
 
 LOST_AFTER_SECONDS = 600  # a due job without a task for so long has lost its task
-_MOST_ROUNDS = 20  # of 50 tasks or 100 objects; what is left waits for the next call
+_MOST_ROUNDS = 20  # of 50 tasks, 50 events or 100 objects; the rest waits a minute
 _BATCH = 100
 _REFUSED_AGAIN = timedelta(hours=1)
 
@@ -28,11 +31,14 @@ class Swept:
     rung_again: int
     woken: int
     sent: int
+    events_sent: int
+    uploads_ended: int
     objects_removed: int
 
 
 def run(deps: Deps, *, lost_after_seconds: float = LOST_AFTER_SECONDS) -> Swept:
     """Rescue lapsed jobs, ring again for lost tasks, send, remove doomed objects."""
+    _tell_age(deps)
     with deps.db.begin() as session:
         rescued = jobs.rescue(session)
         fail_rescued(session, rescued)
@@ -47,7 +53,9 @@ def run(deps: Deps, *, lost_after_seconds: float = LOST_AFTER_SECONDS) -> Swept:
         rescued=len(rescued),
         rung_again=len(rung),
         woken=len(woken),
-        sent=_send_all(deps),
+        sent=_repeat(lambda: jobs.drain(deps.db, deps.queue.send)),
+        events_sent=_repeat(lambda: events.drain(deps.db, deps.events.publish)),
+        uploads_ended=uploads.sweep(deps).abandoned,  # which dooms objects
         objects_removed=_remove_doomed(deps),
     )
     if any((swept.rescued, swept.rung_again, swept.woken)):
@@ -55,19 +63,29 @@ def run(deps: Deps, *, lost_after_seconds: float = LOST_AFTER_SECONDS) -> Swept:
     return swept
 
 
+def _tell_age(deps: Deps) -> None:
+    """Log how long work has waited: an alert counts on this line, and on its lack."""
+    with reading(deps.db) as session:
+        seconds = metrics.oldest_due_seconds(session)
+    log.info("queue", extra={"oldest_due_seconds": round(seconds, 3)})
+
+
 def _forget_expired(deps: Deps) -> None:
-    """Drop rate windows and idempotency keys that have no meaning any more."""
+    """Drop what has no meaning any more: windows, keys, messages, answers, days."""
     with deps.db.begin() as session:
+        inbox.forget_old(session)
+        ledger.forget_old(session)
+        budget.forget_old(session)
         for model in (RateWindow, IdempotencyKey):
             session.execute(
                 delete(model).where(model.expires_at < func.clock_timestamp())
             )
 
 
-def _send_all(deps: Deps) -> int:
+def _repeat(drain: Callable[[], int]) -> int:
     total = 0
     for _ in range(_MOST_ROUNDS):
-        sent = jobs.drain(deps.db, deps.queue.send)
+        sent = drain()
         total += sent
         if not sent:
             break

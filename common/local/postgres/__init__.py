@@ -6,6 +6,7 @@ folders     where programs and data lie, when that account cannot reach the home
 cluster     the data folder, made whole or not at all
 lock        one server per home
 watch       the server's parent process, which stops it when we are gone
+look        what is there, seen from outside
 """
 
 from common.local.postgres.account import PostgresCannotStart, PostgresIsRunning

@@ -12,7 +12,7 @@ from common.local.postgres.account import Account, PostgresCannotStart, reason_i
 from common.local.postgres.folders import write_whole
 
 ROLE = DATABASE = "pegasus"
-_PASSWORD = "password"  # noqa: S105 - the name of a file
+PASSWORD = "password"  # noqa: S105 - the name of a file
 
 # One door: our role, over loopback, with the password. The superuser cannot log in.
 _ACCESS = f"host all {ROLE} 127.0.0.1/32 scram-sha-256\n"
@@ -36,12 +36,12 @@ def prepare_cluster(
     if not (place / "data").exists():
         return _create(binaries, place, account, durable=durable)
     try:
-        return (place / _PASSWORD).read_text("ascii").strip()
+        return (place / PASSWORD).read_text("ascii").strip()
     except FileNotFoundError:
         password = secrets.token_urlsafe(24)
         alter = f"ALTER ROLE {ROLE} PASSWORD '{password}'\n"
         _run_sql(binaries, place / "data", account, alter, durable=durable)
-        write_whole(place / _PASSWORD, password, mode=0o600, sync=durable)
+        write_whole(place / PASSWORD, password, mode=0o600, sync=durable)
         return password
 
 
@@ -54,7 +54,7 @@ def _create(binaries: Path, place: Path, account: Account, *, durable: bool) -> 
         write_whole(scratch / "pg_hba.conf", _ACCESS, mode=0o644, sync=durable)
         sql = _CREATE.format(password=password)
         _run_sql(binaries, scratch, account, sql, durable=durable)
-        write_whole(place / _PASSWORD, password, mode=0o600, sync=durable)
+        write_whole(place / PASSWORD, password, mode=0o600, sync=durable)
         scratch.rename(place / "data")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

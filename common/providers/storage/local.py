@@ -1,15 +1,18 @@
 """Objects as files below one folder of this machine."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from common.errors import Conflict, NotFound, Unavailable
+from common.errors import Conflict, NotFound
 from common.providers.storage import StoredObject
+from common.providers.storage.local_uploads import Partial, remove_older, writable
 
 _PIECE_BYTES = 1024 * 1024
 _PLACE_TRIES = 100  # each has to lose a race of microseconds
@@ -23,7 +26,7 @@ class LocalStorage:
 
     def write(self, key: str, source: BinaryIO) -> StoredObject:  # noqa: D102
         target = self._path(key)
-        with _writable(), self._temporary() as part:
+        with writable(), self._temporary() as part:
             size, digest = _copy(source, part)
             if not _placed(part, target):
                 _same_or_conflict(target, digest, key)
@@ -52,6 +55,86 @@ class LocalStorage:
 
     def uri(self, key: str) -> str:  # noqa: D102
         return f"{self._folder}/{key}"  # a name only: the disk is not asked
+
+    def download_url(  # noqa: D102
+        self,
+        key: str,  # noqa: ARG002
+        *,
+        filename: str,  # noqa: ARG002
+        content_type: str,  # noqa: ARG002
+    ) -> str | None:
+        return None
+
+    def start_upload(  # noqa: D102
+        self,
+        key: str,
+        *,
+        size_bytes: int,
+        content_type: str,  # noqa: ARG002 - files have none
+        origin: str | None,  # noqa: ARG002 - our API is what pages speak to
+    ) -> str:
+        self._path(key)
+        return Partial.begin(self._uploads, size_bytes)
+
+    def put_url(  # noqa: D102
+        self,
+        key: str,  # noqa: ARG002
+        *,
+        content_type: str,  # noqa: ARG002
+        origin: str | None,  # noqa: ARG002
+    ) -> str | None:
+        return None
+
+    def upload_url(self, session: str) -> str | None:  # noqa: ARG002, D102
+        return None
+
+    def uploaded_bytes(self, session: str, key: str) -> int:  # noqa: D102
+        partial = Partial.named(self._uploads, session)
+        try:
+            safe = partial.safe_bytes()
+        except NotFound:
+            size = self.size_bytes(key)  # it ends with its object
+            if size is None:
+                raise
+            return size
+        if safe == partial.total_bytes:  # whoever wrote the last byte is gone
+            self._finish(partial, key)
+        return safe
+
+    def append(  # noqa: D102
+        self, session: str, key: str, offset: int, source: BinaryIO
+    ) -> int:
+        partial = Partial.named(self._uploads, session)
+        safe = partial.append(offset, source)
+        if safe == partial.total_bytes:
+            self._finish(partial, key)
+        return safe
+
+    def abort_upload(self, session: str, key: str) -> None:  # noqa: ARG002, D102
+        with suppress(NotFound), writable():
+            Partial.named(self._uploads, session).path.unlink(missing_ok=True)
+
+    def forget_leftovers(self, *, older_than: timedelta) -> int:  # noqa: D102
+        before = time.time() - older_than.total_seconds()
+        with writable():
+            return sum(
+                remove_older(folder, before)
+                for folder in (self._uploads, self._folder / ".incoming")
+            )
+
+    @property
+    def _uploads(self) -> Path:
+        return self._folder / ".uploads"
+
+    def _finish(self, partial: Partial, key: str) -> None:
+        """Make a whole upload an object. Somebody else may be doing the same."""
+        target = self._path(key)
+        with writable(), suppress(FileNotFoundError):  # then they were faster
+            if not _placed(partial.path, target) and not partial.path.samefile(target):
+                raise Conflict(f"Something is stored as {key!r}.", code="object_exists")
+        partial.path.unlink(missing_ok=True)
+        if self.size_bytes(key) != partial.total_bytes:  # it was given up meanwhile
+            raise NotFound("The upload session is over.", code="upload_missing")
 
     def _path(self, key: str) -> Path:
         """Return the file of ``key``, which our own code made from checked parts."""
@@ -106,15 +189,6 @@ def _placed(part: Path, target: Path) -> bool:
         else:
             return True
     raise FileNotFoundError(target)
-
-
-@contextmanager
-def _writable() -> Iterator[None]:
-    """Call a folder that takes no files an outage: full, read-only, not a folder."""
-    try:
-        yield
-    except OSError as exc:
-        raise Unavailable(f"Storage cannot be written: {exc}.") from exc
 
 
 def _same_or_conflict(target: Path, digest: str, key: str) -> None:
