@@ -253,7 +253,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
+        length = int(self.headers["content-length"])
+        body = self.rfile.read(length)
+        if len(body) < length:  # its sender died while it spoke: nothing was asked
+            self.close_connection = True
+            return
         self._send(self.server.owner.answer(_asked(self.path, self.headers, body)))
 
     def _send(self, answer: Answer) -> None:
