@@ -116,9 +116,18 @@ def _with_bucket(url: str) -> S3Server:
 def s3_storage(
     server: S3Server, monkeypatch: pytest.MonkeyPatch, **values: Any
 ) -> S3Storage:
-    """Return the storage in the server's bucket; its client costs 0.2 s once."""
+    """Return the storage in the server's bucket; its client costs 0.2 s once.
+
+    The credentials are read now; the environment need not keep them.
+    """
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "loopback")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    storage = S3Storage.from_settings(s3_settings(server, **values))
+    assert storage._client  # noqa: SLF001 - made when it is first asked for
+    return storage
+
+
+def s3_settings(server: S3Server, **values: Any) -> Settings:
+    """Return the settings of a deployment with the server's bucket."""
     own = {"S3_BUCKET": server.bucket, "S3_ENDPOINT_URL": server.url}
-    given = own | {"AWS_REGION": REGION} | values
-    return S3Storage.from_settings(settings_for("s3", **given))
+    return settings_for("s3", **(own | {"AWS_REGION": REGION} | values))

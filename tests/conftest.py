@@ -19,7 +19,7 @@ from sqlalchemy.orm import sessionmaker
 import api_service.app
 import worker_service.app
 from common import db as database
-from common import migrations
+from common import migrations, tracing
 from common.db import Db
 from common.deps import Deps
 from common.local.postgres import EmbeddedPostgres
@@ -40,6 +40,25 @@ LOOPBACK = ["127.0.0.0/8", "::1", "localhost"]
 def pytest_runtest_setup() -> None:
     """No test reaches beyond this machine."""
     pytest_socket.socket_allow_hosts(LOOPBACK, allow_unix_socket=True)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _the_environment_stays() -> Iterator[None]:
+    """No file changes what the next one in the same process meets."""
+    before = _environment()
+    yield
+    assert _environment() == before
+
+
+def _environment() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+
+
+@pytest.fixture(autouse=True)
+def _the_trace_ends() -> Iterator[None]:
+    """No request of a test goes on when the test has ended."""
+    yield
+    assert tracing.traceparent() is None
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,10 @@ def gcs_server():
 @pytest.fixture(scope="session")
 def s3_bucket():
     """The server and one storage for all tests: its client is slow to make."""
-    with s3_server() as server, pytest.MonkeyPatch.context() as patch:
-        yield server, s3_storage(server, patch)
+    with s3_server() as server:
+        with pytest.MonkeyPatch.context() as patch:
+            storage = s3_storage(server, patch)
+        yield server, storage
 
 
 @pytest.fixture

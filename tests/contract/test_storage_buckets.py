@@ -20,7 +20,14 @@ from common.errors import Conflict, NotFound, Unavailable
 from common.providers.storage import Storage
 from common.providers.storage.gcs import GcsStorage, connection
 from common.providers.storage.gcs.signing import IamCredentials, Signatory
-from tests.buckets import REGION, gcs_storage, s3_storage, settings_for
+from common.providers.storage.s3 import S3Storage
+from tests.buckets import (
+    REGION,
+    gcs_storage,
+    s3_settings,
+    s3_storage,
+    settings_for,
+)
 from tests.loopback.gcs_faults import Fault
 from tests.loopback.gcs_server import BUCKET
 from tests.loopback.gcs_signing import EMAIL
@@ -382,11 +389,11 @@ def test_s3_urls_last_as_long_as_is_set(s3, s3_bucket, monkeypatch):
 
 
 def test_without_credentials_s3_signs_nothing(s3_bucket, monkeypatch, tmp_path):
-    storage = s3_storage(s3_bucket[0], monkeypatch)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    storage = S3Storage.from_settings(s3_settings(s3_bucket[0]))
     with pytest.raises(Unavailable, match="NoCredentialsError"):
         storage.download_url("a/b", **NAMED)
 

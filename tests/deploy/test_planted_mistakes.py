@@ -3,6 +3,7 @@
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
@@ -134,14 +135,20 @@ def plant(mistake, folder):
     return folder
 
 
-def findings(provider, mistake, folder):
-    """Return what each check says of the copy; of checks that say something."""
+def planted(provider, mistake, folder):
+    """Return what Terraform makes of a copy with the mistake, or what it says."""
     source = plant(mistake, folder / "source")
     try:
         given = variables("prod", source=source)
-        stack = build(provider, folder / "built", given, source)
+        return build(provider, folder / "built", given, source)
     except Refused as exc:
-        return {TERRAFORM: [str(exc)]}
+        return exc
+
+
+def findings(stack):
+    """Return what each check says of the copy; of checks that say something."""
+    if isinstance(stack, Refused):
+        return {TERRAFORM: [str(stack)]}
     found = {}
     for name, check in CHECKS.items():
         try:
@@ -155,13 +162,16 @@ def findings(provider, mistake, folder):
 
 @pytest.fixture(scope="module")
 def caught(provider, tmp_path_factory):
-    """What is said of each copy; they are made two at a time."""
+    """What is said of each copy; Terraform plans them two at a time.
+
+    The checks are done one by one: they replace the environment of this process.
+    """
     with ThreadPoolExecutor(2) as pool:
-        running = {
-            name: pool.submit(findings, provider, mistake, tmp_path_factory.mktemp("m"))
-            for name, mistake in MISTAKES.items()
+        folders = [tmp_path_factory.mktemp("m") for _ in MISTAKES]
+        stacks = pool.map(partial(planted, provider), MISTAKES.values(), folders)
+        return {
+            name: findings(stack) for name, stack in zip(MISTAKES, stacks, strict=True)
         }
-        return {name: future.result() for name, future in running.items()}
 
 
 @pytest.mark.parametrize("name", MISTAKES)
@@ -173,4 +183,4 @@ def test_it_is_caught_by_the_check_that_is_for_it(caught, name):
 
 def test_without_a_mistake_nothing_is_said(provider, tmp_path):
     none = Mistake("api.tf", 'module "api" {', 'module "api" {', "", "")
-    assert findings(provider, none, tmp_path) == {}
+    assert findings(planted(provider, none, tmp_path)) == {}
