@@ -4,6 +4,7 @@ payloads    what each job type needs to know
 enqueue     a job and the promise to send it, in the caller's transaction; sending
 leases      claim, keep, and give up the right to work on a job
 outcomes    the fenced ends of a run: checkpoint, succeed, wait, give back
+pull        jobs that helpers outside come for
 repair      what the sweep does: rescue, janitor
 control     what people do: cancel, replay
 
@@ -11,7 +12,7 @@ docs/decisions/0002-job-protocol.md tells why it is built like this.
 """
 
 from common.jobs.control import cancel, replay
-from common.jobs.enqueue import Task, drain, enqueue
+from common.jobs.enqueue import Task, Terms, drain, enqueue
 from common.jobs.leases import Busy, Lease, LeaseLost, beat, claim, watch
 from common.jobs.outcomes import (
     GiveBack,
@@ -27,6 +28,7 @@ from common.jobs.payloads import (
     Transcription,
     TranscriptionChunk,
 )
+from common.jobs.pull import pull
 from common.jobs.repair import Rescued, janitor, rescue, wake_parents
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "Payload",
     "Rescued",
     "Task",
+    "Terms",
     "Transcription",
     "TranscriptionChunk",
     "beat",
@@ -49,6 +52,7 @@ __all__ = [
     "enqueue",
     "give_back",
     "janitor",
+    "pull",
     "replay",
     "rescue",
     "succeed",

@@ -32,9 +32,11 @@ with u as (
          started_at = null, checkpoint = '{}', progress = 0,
          dispatch_seq = dispatch_seq + 1
    where id = :id and state = 'failed'
-  returning id, dispatch_seq, queue, lane)
-insert into job_outbox (job_id, dispatch_seq, queue, lane)
-select id, dispatch_seq, queue, lane from u returning job_id
+  returning id, dispatch_seq, queue, lane),
+o as (
+  insert into job_outbox (job_id, dispatch_seq, queue, lane)
+  select id, dispatch_seq, queue, lane from u where queue <> 'pull')
+select id from u
 """)
 
 

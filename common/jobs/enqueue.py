@@ -23,15 +23,19 @@ log = logging.getLogger(__name__)
 _INSERT = text("""
 with j as (
   insert into jobs (id, kind, subject, queue, payload, dedupe_key, parent_id,
-                    max_attempts, replayed_from, traceparent)
+                    max_attempts, retry_delay_seconds, project_id, replayed_from,
+                    traceparent)
   values (:id, :kind, :subject, :queue, :payload, :dedupe_key, :parent_id,
-          :max_attempts, :replayed_from, :traceparent)
+          :max_attempts, :retry_delay_seconds, :project_id, :replayed_from,
+          :traceparent)
   on conflict (dedupe_key)
     where dedupe_key is not null and state in ('queued', 'running', 'waiting')
   do nothing
-  returning id, dispatch_seq, queue, lane)
-insert into job_outbox (job_id, dispatch_seq, queue, lane)
-select id, dispatch_seq, queue, lane from j returning job_id
+  returning id, dispatch_seq, queue, lane),
+o as (
+  insert into job_outbox (job_id, dispatch_seq, queue, lane)
+  select id, dispatch_seq, queue, lane from j where queue <> 'pull')
+select id from j
 """).bindparams(bindparam("payload", type_=JSONB))
 
 _LIVE = text("""
@@ -82,15 +86,36 @@ class Task:
         return sha256(f"{self.job_id}:{self.dispatch_seq}".encode()).hexdigest()[:40]
 
 
-def enqueue(
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a job is to be done, where who asks for it has a say in that.
+
+    Args:
+        project_id: the video project that it belongs to.
+        max_attempts: instead of its payload's.
+        retry_delay_seconds: between two tries; None: exponential with jitter.
+    """
+
+    project_id: str | None = None
+    max_attempts: int | None = None
+    retry_delay_seconds: float | None = None
+
+
+_USUAL = Terms()
+
+
+def enqueue(  # noqa: PLR0913 - all by name, and most callers give one
     session: Session,
     payload: Payload,
     *,
+    terms: Terms = _USUAL,
     parent_id: UUID | None = None,
     dedupe_key: str | None = None,
     replayed_from: UUID | None = None,
 ) -> tuple[UUID, bool]:
     """Write a job and the promise to send it, in the caller's transaction.
+
+    A job of the queue ``pull`` is sent to nobody: see ``common.jobs.pull``.
 
     Returns:
         The id of the live job, and whether it is new: a live job with the same
@@ -103,7 +128,9 @@ def enqueue(
         "payload": payload.model_dump(mode="json"),
         "dedupe_key": dedupe_key or payload.dedupe_key,
         "parent_id": parent_id,
-        "max_attempts": payload.max_attempts,
+        "max_attempts": terms.max_attempts or payload.max_attempts,
+        "retry_delay_seconds": terms.retry_delay_seconds,
+        "project_id": terms.project_id,
         "replayed_from": replayed_from,
     }
     with tracing.span("job.enqueue", "producer", job_type=payload.kind):

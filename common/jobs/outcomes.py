@@ -52,14 +52,15 @@ u as (
                       when cancel_requested then 'cancelled' else 'queued' end,
          finished_at = case when t.ends or cancel_requested then now() end,
          available_at = now() + make_interval(secs => coalesce(
-             cast(:delay as double precision),
+             cast(:delay as double precision), j.retry_delay_seconds,
              least(600, 5 * power(2, attempt - 1)) * (0.5 + random() * 0.5))),
          dispatch_seq = dispatch_seq + 1
     from t where j.id = t.id
   returning j.id, j.state, j.dispatch_seq, j.queue, j.lane, j.available_at),
 o as (
   insert into job_outbox (job_id, dispatch_seq, queue, lane, not_before)
-  select id, dispatch_seq, queue, lane, available_at from u where state = 'queued')
+  select id, dispatch_seq, queue, lane, available_at from u
+   where state = 'queued' and queue <> 'pull')
 select state from u
 """)
 
@@ -110,7 +111,7 @@ class GiveBack:
         detail: the reason, for people.
         permanent: do not try again.
         counted: whether this was an attempt; waiting politely is none.
-        delay_seconds: until the next try; None: exponential with jitter.
+        delay_seconds: until the next try; None: as the job's terms say.
     """
 
     code: str

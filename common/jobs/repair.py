@@ -33,7 +33,8 @@ u as (
             j.lane),
 o as (
   insert into job_outbox (job_id, dispatch_seq, queue, lane)
-  select id, dispatch_seq, queue, lane from u where state = 'queued')
+  select id, dispatch_seq, queue, lane from u
+   where state = 'queued' and queue <> 'pull')
 select id, kind, payload, state, error_code from u
 """
 _RESCUE_ANY = text(_RESCUE.format(only=""))
@@ -42,7 +43,7 @@ _RESCUE_ONE = text(_RESCUE.format(only="and id = :id"))
 _JANITOR = text("""
 with s as (
   select j.id from jobs j
-   where j.state = 'queued'
+   where j.state = 'queued' and j.queue <> 'pull'
      and j.available_at < now() - make_interval(secs => :seconds)
      and not exists (select 1 from job_outbox o where o.job_id = j.id)
    order by j.available_at limit :limit for update of j skip locked),

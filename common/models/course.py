@@ -1,4 +1,4 @@
-from sqlalchemy import Index
+from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from common.models.base import Base, Dated
@@ -10,6 +10,9 @@ class Course(Dated, Base):
     __tablename__ = "courses"
 
     id: Mapped[str] = mapped_column(primary_key=True)
+    owner_id: Mapped[int | None] = mapped_column(  # None: everybody's
+        ForeignKey("users.id"), index=True
+    )
     title: Mapped[str]
     description: Mapped[str | None]
 

@@ -92,6 +92,19 @@ class Job(Dated, Base):
         Index("ix_jobs_parent", "parent_id", postgresql_where="parent_id is not null"),
         Index("ix_jobs_subject", "subject", "created_at", "id"),
         Index(
+            "ix_jobs_project",
+            "project_id",
+            "created_at",
+            "id",
+            postgresql_where="project_id is not null",
+        ),
+        Index(
+            "ix_jobs_to_pull",
+            "kind",
+            "available_at",
+            postgresql_where="queue = 'pull' and state = 'queued'",
+        ),
+        Index(
             "ix_jobs_replayed_from",
             "replayed_from",
             postgresql_where="replayed_from is not null",
@@ -102,12 +115,14 @@ class Job(Dated, Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     kind: Mapped[str]
     subject: Mapped[str | None]  # what it is about, e.g. lecture:l1; None for children
-    queue: Mapped[str]
+    project_id: Mapped[str | None]  # of a video project's jobs
+    queue: Mapped[str]  # "pull": claimed by helpers outside, sent to nobody
     lane: Mapped[str] = mapped_column(server_default="main")
     payload: Mapped[dict[str, Any]] = mapped_column(server_default=_EMPTY)
     state: Mapped[str] = mapped_column(server_default="queued")
     attempt: Mapped[int] = mapped_column(server_default="0")
     max_attempts: Mapped[int] = mapped_column(server_default="8")
+    retry_delay_seconds: Mapped[float | None]  # None: longer and longer, with jitter
     crash_count: Mapped[int] = mapped_column(server_default="0")
     max_crashes: Mapped[int] = mapped_column(server_default="3")
     replay_count: Mapped[int] = mapped_column(server_default="0")

@@ -32,6 +32,9 @@ class Lecture(Dated, Base):
 
     id: Mapped[str] = mapped_column(primary_key=True)
     course_id: Mapped[str] = mapped_column(ForeignKey("courses.id"))
+    owner_id: Mapped[int | None] = mapped_column(  # None: everybody's
+        ForeignKey("users.id"), index=True
+    )
     preset_id: Mapped[str]
     title: Mapped[str]
     status: Mapped[str]

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Index
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -33,7 +33,7 @@ class Upload(Created, Base):
 
     __tablename__ = "uploads"
     __table_args__ = (
-        CheckConstraint("kind in ('audio', 'pdf')", "kind_is_known"),
+        CheckConstraint("kind in ('audio', 'pdf', 'video')", "kind_is_known"),
         CheckConstraint(
             "state in ('open', 'complete', 'used', 'refused', 'aborted', 'abandoned')",
             "state_is_known",
@@ -46,6 +46,9 @@ class Upload(Created, Base):
     filename: Mapped[str]
     content_type: Mapped[str]
     kind: Mapped[str]
+    owner_id: Mapped[int | None] = mapped_column(  # None: everybody's
+        ForeignKey("users.id"), index=True
+    )
     size_bytes: Mapped[int | None] = mapped_column(BigInteger)
     session: Mapped[str | None]  # the storage's
     token_sha256: Mapped[str]  # of what our own upload URL holds
