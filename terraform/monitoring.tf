@@ -130,6 +130,33 @@ resource "google_monitoring_alert_policy" "queue_age" {
   }
 }
 
+# Messages that nobody could use; they are kept for two weeks.
+resource "google_monitoring_alert_policy" "dead_letters" {
+  display_name          = "Pegasus ${var.environment}: a message was given up"
+  combiner              = "OR"
+  notification_channels = local._channels
+
+  conditions {
+    display_name = "A message lies in the dead-letter subscription"
+
+    condition_threshold {
+      filter          = "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id = \"${google_pubsub_subscription.dead_letters.name}\" AND metric.type = \"pubsub.googleapis.com/subscription/num_undelivered_messages\""
+      comparison      = "COMPARISON_GT"
+      threshold_value = 0
+      duration        = "0s"
+
+      aggregations {
+        alignment_period   = "60s"
+        per_series_aligner = "ALIGN_MAX"
+      }
+    }
+  }
+
+  documentation {
+    content = "See docs/runbooks/incident-response.md in the repository."
+  }
+}
+
 resource "google_monitoring_alert_policy" "errors" {
   display_name          = "Pegasus ${var.environment}: the API answers 5xx"
   combiner              = "OR"

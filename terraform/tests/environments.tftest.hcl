@@ -119,6 +119,11 @@ run "with_mails_and_a_budget" {
     condition     = length(google_billing_budget.monthly) == 1 && length(google_monitoring_notification_channel.people) == 1
     error_message = "The budget and the people who are told."
   }
+
+  assert {
+    condition     = google_monitoring_alert_policy.dead_letters.conditions[0].condition_threshold[0].threshold_value == 0
+    error_message = "One message that was given up is told."
+  }
 }
 
 run "with_pages_that_upload" {
