@@ -8,23 +8,25 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 # The first lapse moves the job to the solo lane, where it can hurt nobody; the third
-# without progress ends it.
+# without progress ends it. One over a restart of the database says nothing of the job:
+# its owner could not renew the lease.
 _RESCUE = """
 with d as (
-  select id from jobs
+  select id, (pg_postmaster_start_time() < updated_at)::int as crash from jobs
    where state = 'running' and lease_expires_at < clock_timestamp() {only}
    order by lease_expires_at limit :limit for update skip locked),
 u as (
   update jobs j
      set lease_token = null, lease_owner = null, lease_expires_at = null,
-         crash_count = crash_count + 1, lane = 'solo',
-         error_code = case when crash_count + 1 >= max_crashes
+         crash_count = crash_count + crash,
+         lane = case when crash = 1 then 'solo' else lane end,
+         error_code = case when crash_count + crash >= max_crashes
                            then 'poison_pill' else 'worker_lost' end,
          error_detail = 'The worker stopped while it worked on this job.',
-         state = case when crash_count + 1 >= max_crashes or attempt >= max_attempts
+         state = case when crash_count + crash >= max_crashes or attempt >= max_attempts
                         then 'failed'
                       when cancel_requested then 'cancelled' else 'queued' end,
-         finished_at = case when crash_count + 1 >= max_crashes
+         finished_at = case when crash_count + crash >= max_crashes
                               or attempt >= max_attempts or cancel_requested
                             then now() end,
          available_at = now(), dispatch_seq = dispatch_seq + 1
