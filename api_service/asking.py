@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from api_service import idempotency
 from api_service.context import deps, reading
+from api_service.owners import may_see
 from api_service.views import job_status
 from common import jobs
 from common.errors import NotFound
@@ -28,7 +29,7 @@ def lecture(session: Session, lecture_id: str, text: str) -> Lecture:
         NotFound: with ``text``.
     """
     found = session.get(Lecture, lecture_id, with_for_update=True)
-    if found is None:
+    if found is None or not may_see(found.owner_id):
         raise NotFound(text)
     return found
 

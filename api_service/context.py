@@ -9,6 +9,7 @@ from flask import current_app, request
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
+from api_service import vidwiz
 from api_service.errors import InvalidRequest
 from common import db
 from common.deps import Deps
@@ -34,7 +35,7 @@ def query(model: type[M]) -> M:
     Raises:
         InvalidRequest: with one entry per parameter that is not valid.
     """
-    return _validated(model, request.args.to_dict(), "query")
+    return validated(model, request.args.to_dict(), "query")
 
 
 def form(model: type[M]) -> M:
@@ -43,30 +44,46 @@ def form(model: type[M]) -> M:
     Raises:
         InvalidRequest: with one entry per field that is not valid.
     """
-    return _validated(model, request.form.to_dict(), "body")
+    return validated(model, request.form.to_dict(), "body")
 
 
-def body(model: type[M], *, optional: bool = False) -> M:
+def body(
+    model: type[M], *, optional: bool = False, most_bytes: int = _SMALL_BODY_BYTES
+) -> M:
     """Return the JSON body as ``model``; keys it does not know are ignored.
 
     Args:
         model: what the body must be.
         optional: whether an absent body counts as ``{}``.
+        most_bytes: of the body; a larger one is refused.
 
     Raises:
         InvalidRequest: absent, malformed, or some field is not valid.
     """
-    request.max_content_length = _SMALL_BODY_BYTES
+    document = sent_document(most_bytes)
+    if document is not None:
+        return validated(model, document[0], "body")
+    if optional:
+        return model()
+    raise InvalidRequest([_problem("missing", ["body"], "Field required", None)])
+
+
+def sent_document(most_bytes: int = _SMALL_BODY_BYTES) -> tuple[object] | None:
+    """Return the JSON of the body, whatever it is; None if there is none.
+
+    Raises:
+        InvalidRequest: it is malformed.
+    """
+    request.max_content_length = most_bytes
     raw = request.get_data()
     if not raw.strip():
-        if optional:
-            return model()
-        raise InvalidRequest([_problem("missing", ["body"], "Field required", None)])
+        return None
+    if vidwiz.is_asked() and request.mimetype and not request.is_json:
+        return (raw.decode(errors="replace"),)  # which is no object
     try:
-        document = json.loads(raw, parse_constant=_finite, parse_float=_finite)
+        return (json.loads(raw, parse_constant=_finite, parse_float=_finite),)
     except (ValueError, RecursionError) as exc:
         raise InvalidRequest([_malformed(exc)]) from exc
-    return _validated(model, document, "body")
 
 
 def _finite(number: str) -> float:
@@ -76,18 +93,24 @@ def _finite(number: str) -> float:
     return value
 
 
-def _validated(model: type[M], document: object, where: str) -> M:
+def validated(model: type[M], document: object, *where: str) -> M:
+    """Return a document that was sent as ``model``.
+
+    Raises:
+        InvalidRequest: with one entry per field that is not valid; their places begin
+            with ``where``.
+    """
     try:
         valid = model.model_validate(document)
     except ValidationError as exc:
         raise InvalidRequest(
             [
-                {**error, "loc": [where, *error["loc"]]}
+                {**error, "loc": [*where, *error["loc"]]}
                 for error in exc.errors(include_url=False, include_context=True)
             ]
         ) from exc
     problems = [
-        _problem("string_nul", [where, name], "Input should be without NUL", value)
+        _problem("string_nul", [*where, name], "Input should be without NUL", value)
         for name, value in valid
         if isinstance(value, str) and "\0" in value  # PostgreSQL cannot hold it
     ]

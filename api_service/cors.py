@@ -1,17 +1,29 @@
-"""Which web pages may call: those of ``PLC_CORS_ORIGINS``, by exact comparison."""
+"""Which web pages may call: those of ``PLC_CORS_ORIGINS``, by exact comparison.
+
+On the paths of video projects also those of ``CORS_ORIGINS``, and no others: their
+pages send cookies along, and would be refused where ``*`` may.
+"""
 
 from flask import Flask, Response, request
+
+from api_service import quiz
 
 _DAY_SECONDS = 86_400
 
 
-def register(app: Flask, origins: str) -> None:
+def listed(origins: str) -> set[str]:
+    """Return the origins of a setting."""
+    return {origin.strip().rstrip("/") for origin in origins.split(",")} - {""}
+
+
+def register(app: Flask, origins: str, project_origins: str) -> None:
     """Answer preflights and mark answers for the allowed origins.
 
     ``*`` means any page, and then without credentials: clients authenticate with a
     header of their own, which needs none.
     """
-    allowed = {origin.strip().rstrip("/") for origin in origins.split(",")} - {""}
+    everywhere = listed(origins)
+    on_projects = listed(project_origins) | (everywhere - {"*"})
 
     def preflight() -> Response | None:
         asked = request.headers.get("Access-Control-Request-Method")
@@ -28,6 +40,7 @@ def register(app: Flask, origins: str) -> None:
         return response
 
     def mark(response: Response) -> Response:
+        allowed = on_projects if quiz.is_asked() else everywhere
         origin = request.headers.get("Origin")
         if "*" not in allowed:  # caches keep the answers of different pages apart
             response.vary.add("Origin")

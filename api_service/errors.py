@@ -1,12 +1,12 @@
 """Every failure, in the one error document that all families of clients can read.
 
-``detail`` is what Pegasus and VidWiz clients show, ``message`` what Quiz clients show,
-``error`` is for machines. A bug says nothing of itself.
+``detail`` is what Pegasus clients show, ``message`` what Quiz clients show, ``error``
+what VidWiz clients show and machines read. A bug says nothing of itself.
 """
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask, current_app, g, redirect, request
@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import RequestRedirect
 
+from api_service import quiz, vidwiz
 from common.db.outage import RETRY_AFTER_SECONDS, is_away
 from common.errors import AppError, TooLarge
 
@@ -42,7 +43,13 @@ def register(app: Flask) -> None:
 
 
 def _invalid(error: InvalidRequest) -> ResponseReturnValue:
-    body = _body(str(error), error.code, error.problems)
+    if vidwiz.is_asked():
+        details = vidwiz.details_of(error.problems)
+        body = _body(422, vidwiz.INVALID, error.code, details)
+        return body | {"detail": vidwiz.problems(error.problems)}, 422
+    body = _body(422, str(error), error.code, error.problems)
+    if quiz.is_asked():
+        body["errors"] = quiz.errors(error.problems)
     return body | {"detail": error.problems}, 422
 
 
@@ -53,8 +60,11 @@ def _expected(error: AppError) -> ResponseReturnValue:
         headers["Retry-After"] = str(math.ceil(wait or RETRY_AFTER_SECONDS))
     if isinstance(error, TooLarge):  # what is still being sent is not worth reading
         headers["Connection"] = "close"
+    details: vidwiz.Details = error.details
+    if vidwiz.is_asked():
+        details = vidwiz.details(error.status, details, wait)
     return _document(
-        error.status, str(error), error.code, headers=headers, details=error.details
+        error.status, str(error), error.code, headers=headers, details=details
     )
 
 
@@ -66,7 +76,8 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     name = error.name.title()  # "Not Found", as clients have always read it
     headers = {}
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
-        headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        refused = {"HEAD"} if vidwiz.is_asked() else set()
+        headers["Allow"] = ", ".join(sorted(set(error.valid_methods) - refused))
     code = error.name.lower().replace(" ", "_")
     return _document(error.code or 500, name, code, headers=headers)
 
@@ -109,17 +120,20 @@ def _document(
     code: str,
     *,
     headers: Mapping[str, str] | None = None,
-    details: Sequence[Mapping[str, object]] | None = None,
+    details: vidwiz.Details = None,
 ) -> ResponseReturnValue:
-    return _body(message, code, details), status, dict(headers or {})
+    return _body(status, message, code, details), status, dict(headers or {})
 
 
 def _body(
-    message: str, code: str, details: Sequence[Mapping[str, object]] | None
+    status: int, message: str, code: str, details: vidwiz.Details
 ) -> dict[str, Any]:
-    return {
+    if vidwiz.is_asked():
+        code = vidwiz.code(status, code)
+    document = {
         "detail": message,
         "message": message,
         "error": {"code": code, "message": message, "details": details},
         "request_id": g.get("request_id"),
     }
+    return document | ({"errors": {}} if quiz.is_asked() else {})

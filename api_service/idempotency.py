@@ -17,6 +17,7 @@ from flask import request
 from sqlalchemy import Row, delete, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
+from api_service.callers import caller
 from api_service.context import deps, reading
 from common.errors import BadRequest, Conflict
 from common.models import IdempotencyKey
@@ -98,7 +99,8 @@ def attempt(
     replayed.
 
     Args:
-        scope: the operation; keys of different operations do not meet.
+        scope: the operation; keys of different operations do not meet, nor do those
+            of different people.
         fingerprint: what makes two requests the same.
         seconds: how long this may take; after that another call may take its place,
             and ``save`` refuses.
@@ -107,7 +109,7 @@ def attempt(
         Conflict: the key was used for another request.
         InProgress: the first call takes too long.
     """
-    found = Attempt(scope, _key())
+    found = Attempt(_of_caller(scope), _key())
     if found.key is not None:
         found.answer = _earlier_answer(found, _hash(fingerprint), seconds)
     kept = False
@@ -117,6 +119,11 @@ def attempt(
     finally:
         if found.locked_until is not None and not kept:
             _give_back(found)
+
+
+def _of_caller(scope: str) -> str:
+    user_id = caller().user_id
+    return scope if user_id is None else f"{scope}:user:{user_id}"
 
 
 def _key() -> str | None:

@@ -7,12 +7,34 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, cast
 
-from flask import Request, current_app
+from flask import Flask, Request, current_app, request
 
+from api_service.context import deps
 from common.deps import Deps
 from common.errors import TooLarge, Unavailable
 from common.ingest import files
 from common.settings import Settings
+
+
+def register(app: Flask) -> None:
+    """Refuse forms that are too large, before a byte of them is read."""
+    app.before_request(_refuse_large_form)
+
+
+def _refuse_large_form() -> None:
+    """Say it ourselves before what is in front of us does, with a page of its own.
+
+    A form that does not tell its length is cut off where it is too long.
+    """
+    most = deps().settings.max_request_bytes
+    if most is None or request.mimetype != "multipart/form-data":
+        return
+    if (request.content_length or 0) > most:
+        raise TooLarge(
+            f"A request may have {most} bytes here."
+            " Send larger files in an upload session: POST /uploads."
+        )
+    request.max_content_length = most
 
 
 class BoundedFile:

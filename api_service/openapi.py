@@ -21,7 +21,18 @@ F = TypeVar("F", bound=Callable[..., Any])
 Model = type[BaseModel]
 
 _REF = "#/components/schemas/{model}"
-_SCHEME = "bearer"  # the one security scheme
+_SCHEME = "bearer"
+_GUEST = "guest"
+_SCHEMES = {
+    _SCHEME: {"type": "http", "scheme": "bearer"},
+    _GUEST: {"type": "apiKey", "in": "header", "name": "X-Guest-Session-ID"},
+}
+# What lets in, one of several; nothing, where the deployment has set no token.
+_LETS_IN: Mapping[Access, list[dict[str, list[str]]]] = {
+    Access.READ: [{}, {_SCHEME: []}],
+    Access.WRITE: [{}, {_SCHEME: []}],
+    Access.VIEWER: [{_SCHEME: []}, {_GUEST: []}],
+}
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _NO_NUL = r"^[^\u0000]*$"
 _PLACEHOLDER = re.compile(r"<(?:(?P<converter>\w+):)?(?P<name>\w+)>")
@@ -36,15 +47,16 @@ class ErrorBody(BaseModel):
 
     code: str
     message: str
-    details: list[dict[str, Any]] | None
+    details: list[dict[str, Any]] | dict[str, Any] | None
 
 
 class ErrorDocument(BaseModel):
-    """Every failure looks like this."""
+    """Every failure looks like this; ``errors`` is there on the paths of projects."""
 
     detail: str | list[dict[str, Any]]
     message: str
     error: ErrorBody
+    errors: dict[str, list[str]] | None = None
     request_id: str | None
 
 
@@ -61,7 +73,7 @@ class Description:
     body_optional: bool = False
     errors: tuple[int, ...] = ()
     status: int = 200
-    also: dict[int, Model] = field(default_factory=dict)
+    also: dict[int, Model | None] = field(default_factory=dict)  # None: no body
 
     @property
     def models(self) -> Iterable[Model]:
@@ -115,7 +127,7 @@ def document(app: Flask) -> dict[str, Any]:
         "paths": dict(sorted(paths.items())),
         "components": {
             "schemas": schemas["$defs"],
-            "securitySchemes": {_SCHEME: {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": _SCHEMES,
         },
     }
 
@@ -132,6 +144,8 @@ def _described(
     app: Flask,
 ) -> Iterable[tuple[Rule, Callable[..., Any], Description]]:
     for rule in app.url_map.iter_rules():
+        if rule.websocket:  # OpenAPI has no words for it; the text of its twin has
+            continue
         view = app.view_functions[rule.endpoint]
         if isinstance(found := getattr(view, "openapi", None), Description):
             yield rule, view, found
@@ -159,11 +173,11 @@ def _operation(
 
 
 def _guard(operation: dict[str, Any], access: Access) -> None:
-    """Say what the route asks of its caller: nothing, or a token if one is set."""
+    """Say what the route asks of its caller."""
     if access is Access.OPEN:
         return
-    refusals = {401, 403, 429} if access is Access.WRITE else {401, 403}
-    operation["security"] = [{}, {_SCHEME: []}]
+    refusals = {401, 403} if access is Access.READ else {401, 403, 429}
+    operation["security"] = _LETS_IN.get(access, [{_SCHEME: []}])
     for status in sorted(refusals):
         operation["responses"].setdefault(str(status), _answer(ErrorDocument))
 
@@ -211,7 +225,7 @@ def _request_body(
 def _responses(description: Description) -> dict[str, Any]:
     answers = {str(description.status): _answer(description.gives)}
     for status, model in description.also.items():
-        answers[str(status)] = _answer(model)
+        answers[str(status)] = _answer(model) if model else {"description": "Nothing."}
     takes = (description.query, description.body, description.form)
     invalid = {422} if any(takes) else set()
     for status in sorted({*description.errors, *invalid, 500, 503}):

@@ -1,11 +1,14 @@
 """How often a client may write: a sliding window, exact across all processes."""
 
+from hashlib import sha256
 from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from flask import Flask, request
 from sqlalchemy import text
 
 from api_service import auth
+from api_service.auth import Access
+from api_service.callers import caller
 from api_service.context import deps
 from common.errors import AppError
 
@@ -34,6 +37,11 @@ select extract(epoch from e - clock_timestamp()) + :window
  order by e desc offset :newer limit 1
 """)
 
+# What guests ask is counted where it is answered, with quotas of its own.
+_COUNTED = {Access.WRITE, Access.USER, Access.NOTES}
+_TRIES_WINDOW_SECONDS = 300  # a person who mistypes tries again within minutes
+_PEOPLE_BEHIND_AN_ADDRESS = 3
+
 
 class TooManyWrites(AppError):
     """Too many write requests. Please retry shortly."""
@@ -41,9 +49,9 @@ class TooManyWrites(AppError):
     status = 429
     code = "rate_limited"
 
-    def __init__(self, retry_after_seconds: float) -> None:
-        super().__init__()
-        self.retry_after_seconds = retry_after_seconds
+
+class TooManyTries(TooManyWrites):
+    """Too many attempts. Please retry later."""
 
 
 def register(app: Flask) -> None:
@@ -87,8 +95,14 @@ def _without_port(entry: str) -> str:
 def _count() -> None:
     if request.endpoint is None or request.method in {"GET", "HEAD", "OPTIONS"}:
         return
-    if auth.access_of(request.endpoint, request.method) is auth.Access.WRITE:
-        take(f"write:{client_address()}")
+    if auth.access_of(request.endpoint, request.method) in _COUNTED:
+        take(f"write:{writer()}")
+
+
+def writer() -> str:
+    """Return whose writes are counted together: a person's, else an address's."""
+    user_id = caller().user_id
+    return client_address() if user_id is None else f"user:{user_id}"
 
 
 def take(key: str) -> None:
@@ -98,10 +112,44 @@ def take(key: str) -> None:
         TooManyWrites: the window is full.
     """
     settings = deps().settings
-    most = settings.write_rate_limit_max_requests
-    values = {"key": key, "window": settings.write_rate_limit_window_sec}
+    window = settings.write_rate_limit_window_sec
+    wait = _wait(key, settings.write_rate_limit_max_requests, window)
+    if wait is not None:
+        raise _refusal(TooManyWrites, wait)
+
+
+def take_try(action: str, *subjects: str) -> None:
+    """Count one try to log in, or to do what strangers may try as well.
+
+    Args:
+        action: what is tried; other actions are counted apart.
+        subjects: who is tried, beside the caller's address; each has its own count,
+            kept without its name.
+
+    Raises:
+        TooManyTries: one of the counts is full.
+    """
+    most = deps().settings.login_rate_limit
+    # An address stands for a school: it has more tries than one account.
+    counts = {f"{action}:from:{client_address()}": most * _PEOPLE_BEHIND_AN_ADDRESS}
+    for one in subjects:
+        counts[f"{action}:{sha256(one.encode()).hexdigest()}"] = most
+    for key, allowed in counts.items():
+        wait = _wait(key, allowed, _TRIES_WINDOW_SECONDS)
+        if wait is not None:
+            raise _refusal(TooManyTries, wait)
+
+
+def _refusal(kind: type[TooManyWrites], wait_seconds: float) -> TooManyWrites:
+    error = kind()
+    error.retry_after_seconds = max(1.0, wait_seconds)
+    return error
+
+
+def _wait(key: str, most: int, window_seconds: int) -> float | None:
+    """Take a place in a window; return how long to wait if there is none."""
+    values = {"key": key, "window": window_seconds}
     with deps().db.begin() as session:
         if session.execute(_TAKE, values | {"most": most}).first() is not None:
-            return
-        wait = session.execute(_WAIT, values | {"newer": most - 1}).scalar()
-    raise TooManyWrites(max(1.0, float(wait or 1)))
+            return None
+        return session.execute(_WAIT, values | {"newer": most - 1}).scalar() or 0.0

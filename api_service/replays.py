@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from api_service import views
 from api_service.context import deps, reading
+from api_service.owners import may_see
 from common import jobs
 from common.errors import BadRequest, Conflict, NotFound
 from common.jobs import Export, Generation, Payload, Transcription
@@ -44,12 +45,14 @@ def replay(session: Session, job_id: UUID, *, only_once: bool = False) -> Replay
         only_once: refuse one that was replayed before.
 
     Raises:
-        NotFound: there is no such job, or its lecture is gone.
+        NotFound: there is no such job for the caller, or its lecture is gone.
         Conflict: it has not failed, or its recording was replaced since.
         BadRequest: it is not of a kind that is replayed, or names no lecture.
         AlreadyReplayed: nothing was done.
     """
     lecture = _locked_lecture(session, job_id)
+    if lecture is not None and not may_see(lecture.owner_id):
+        raise NotFound("Job not found.")
     failed = session.get(Job, job_id, with_for_update=True, populate_existing=True)
     if failed is None:
         raise NotFound("Job not found.")

@@ -22,19 +22,26 @@ from common.models import (
     Recording,
     ThreadContribution,
     TranscriptRecord,
+    Upload,
+    UploadState,
 )
 
 _BATCH = 500  # lectures in one statement, in which each is named up to five times
 _NOW = timedelta(0)
+_COMING = (UploadState.OPEN, UploadState.COMPLETE)  # what they become is still open
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Who wants something deleted, and how much of it."""
+    """Who wants something deleted, and how much of it.
+
+    ``owner_id`` is whose it is; who could see what is gone sees the evidence, too.
+    """
 
     actor: str
     request_id: str | None
     purge_storage: bool
+    owner_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,7 @@ class Deleted:
     threads_updated: int
     storage_paths: int
     metadata_removed: bool
+    owner_id: int | None
 
     def shown(self) -> dict[str, object]:
         """Return the counts as clients know them."""
@@ -103,6 +111,7 @@ def record(
         id=new_id(),
         entity_type=entity_type,
         entity_id=entity_id,
+        owner_id=order.owner_id,
         actor=order.actor,
         request_id=order.request_id,
         purge_storage=order.purge_storage,
@@ -140,12 +149,14 @@ def _delete(
     threads_updated: Mapping[str, int],
 ) -> dict[str, Deleted]:
     """Remove these lectures: so many statements, however many rows there are."""
-    ids = [lecture.id for lecture in lectures]
+    owners = {lecture.id: lecture.owner_id for lecture in lectures}
+    ids = list(owners)
     recordings = [lecture.recording_id for lecture in lectures]
     rows = session.execute(_objects(ids)).all()
     made = Counter((row.lecture_id, row.kind) for row in rows)
     stored = Counter(row.lecture_id for row in rows if order.purge_storage)
     gone = _delete_jobs(session, ids)
+    _forget_uploads(session, ids)
     session.execute(delete(Lecture).where(Lecture.id.in_(ids)))
     session.execute(delete(Recording).where(Recording.id.in_(recordings)))
     if order.purge_storage:
@@ -158,6 +169,7 @@ def _delete(
             threads_updated=threads_updated.get(id_, 0),
             storage_paths=stored[id_],
             metadata_removed=order.purge_storage,
+            owner_id=owners[id_],
         )
         for id_ in ids
     }
@@ -216,3 +228,13 @@ def _delete_jobs(session: Session, lecture_ids: Sequence[str]) -> Counter[str]:
     ledger.forget(session, subjects)
     gone = session.scalars(delete(Job).where(mine).returning(Job.subject))
     return Counter(subjects[subject or ""] for subject in gone)
+
+
+def _forget_uploads(session: Session, lecture_ids: Sequence[str]) -> None:
+    """Drop what the uploads that have ended still tell of these lectures."""
+    session.execute(
+        delete(Upload).where(
+            Upload.lecture["lecture_id"].astext.in_(lecture_ids),
+            Upload.state.not_in(_COMING),
+        )
+    )

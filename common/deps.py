@@ -6,7 +6,7 @@ from common import db
 from common.db import Db
 from common.providers import events, identity, llm, queue, speech, storage
 from common.providers.events import Events
-from common.providers.identity import Identity
+from common.providers.identity import Identity, People
 from common.providers.llm import LanguageModelFactory
 from common.providers.queue import Queue
 from common.providers.speech import SpeechFactory
@@ -26,6 +26,7 @@ class Deps:
     identity: Identity
     speech: SpeechFactory
     llm: LanguageModelFactory
+    people: People | None = None  # who vouches for them when they sign in
 
 
 def build(settings: Settings) -> Deps:
@@ -39,4 +40,5 @@ def build(settings: Settings) -> Deps:
         identity=identity.from_settings(settings),
         speech=speech.from_settings(settings),
         llm=llm.from_settings(settings),
+        people=identity.people_from_settings(settings),
     )

@@ -31,7 +31,8 @@ class AppError(Exception):
     retryable = False
     code = "internal_error"
     retry_after_seconds: float | None = None  # when trying again is worth it, if known
-    details: list[dict[str, object]] | None = None  # for machines, beside the code
+    # For machines, beside the code
+    details: list[dict[str, object]] | dict[str, object] | None = None
 
     def __init__(self, message: str | None = None, *, code: str | None = None) -> None:
         super().__init__(message or (self.__doc__ or "").partition("\n")[0])
@@ -87,7 +88,8 @@ class UnreadableMedia(InvalidInput):
     """The file is not a recording that can be decoded.
 
     Codes: ``media_unreadable``, ``media_empty``, ``media_no_audio``,
-    ``media_truncated``, ``media_too_long``, ``media_unsupported``.
+    ``media_no_picture``, ``media_mislabelled``, ``media_truncated``,
+    ``media_too_long``, ``media_unsupported``.
     """
 
     code = "media_unreadable"

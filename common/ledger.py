@@ -52,6 +52,11 @@ def record(
         .values(key=result_key, document=document, job_id=job_id)
         .on_conflict_do_nothing()
     )
+    charge(session, usage=usage, job_id=job_id)
+
+
+def charge(session: Session, *, usage: Usage, job_id: UUID) -> None:
+    """Write down what a call used, under its job or, for a talk, its own id."""
     session.add(
         UsageEntry(
             job_id=job_id,
@@ -62,6 +67,18 @@ def record(
             output_tokens=usage.output_tokens,
             cost_usd_micros=usage.cost_usd_micros,
         )
+    )
+
+
+def supersede(
+    session: Session, result_key: str, document: dict[str, Any], *, job_id: UUID
+) -> None:
+    """Keep this answer in the place of an earlier one to the same question."""
+    new = {"document": document, "job_id": job_id}
+    session.execute(
+        insert(ProviderResult)
+        .values(key=result_key, **new)
+        .on_conflict_do_update(index_elements=["key"], set_=new)
     )
 
 

@@ -21,6 +21,7 @@ LATENCY_BUCKETS_MS = (
     120_000,
     300_000,
     600_000,
+    900_000,  # the promise of docs/runbooks/alerting.md
 )
 _WITHIN = ", ".join(
     f"count(*) filter (where latency_ms <= {limit})" for limit in LATENCY_BUCKETS_MS
@@ -31,9 +32,10 @@ _DEPTH = text("""
 select state, count(*) from jobs
  where state in ('queued', 'running', 'waiting') and parent_id is null group by state
 """)
+# Of ours: what waits for helpers outside, who may be away for days, is no late worker.
 _OLDEST = text("""
 select coalesce(extract(epoch from now() - min(available_at)), 0) from jobs
- where state = 'queued' and available_at <= now()
+ where state = 'queued' and available_at <= now() and queue <> 'pull'
 """)
 _EVENTS = text(f"""
 select kind, from_state, to_state, count(*) as events,

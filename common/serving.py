@@ -90,11 +90,12 @@ class Server:
         self._answer = memoryview(_LENGTH.pack(len(piece)) + piece)
 
 
-def given() -> BinaryIO:
-    """Return the file that this process, a child, got as its standard input."""
-    if stat.S_ISSOCK(os.fstat(0).st_mode):
-        return cast("BinaryIO", io.BufferedReader(_Served(socket.socket(fileno=0))))
-    return sys.stdin.buffer
+def given(descriptor: int = 0) -> BinaryIO:
+    """Return the file that this process, a child, got: as its standard input."""
+    if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+        line = socket.socket(fileno=descriptor)
+        return cast("BinaryIO", io.BufferedReader(_Served(line)))
+    return os.fdopen(descriptor, "rb") if descriptor else sys.stdin.buffer
 
 
 class _Served(io.RawIOBase):

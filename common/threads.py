@@ -1,7 +1,12 @@
-"""The threads of a course in the database, kept true to their contributions."""
+"""The threads of a course in the database, kept true to their contributions.
+
+A thread runs through lectures of one owner only: what one person's lectures say gets
+neither into another's threads nor into what a model is told with another's lecture.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from uuid import UUID, uuid5
 
 from sqlalchemy import Select, delete, select, tuple_
@@ -37,12 +42,14 @@ def known(session: Session, course_id: str, lecture_id: str) -> tuple[KnownThrea
     These are the threads as the lectures before it left them: making the lecture's
     material anew thus starts from the same, whatever came later.
     """
+    owner_id = _owner(session, lecture_id)
     this = select(Lecture.created_at, Lecture.id).where(Lecture.id == lecture_id)
     rows = session.scalars(
         _in_order()
         .join(Thread, Thread.id == ThreadContribution.thread_id)
         .where(
             Thread.course_id == course_id,
+            Thread.owner_id.is_not_distinct_from(owner_id),
             tuple_(Lecture.created_at, Lecture.id) < this.scalar_subquery(),
         )
     )
@@ -50,7 +57,7 @@ def known(session: Session, course_id: str, lecture_id: str) -> tuple[KnownThrea
     for row in rows:  # a thread that is taken up again moves to the end
         parts[row.thread_id] = [*parts.pop(row.thread_id, ()), _contribution(row)]
     newest = dict(list(parts.items())[-_MOST_TOLD:])
-    order = session.scalars(_of_course(course_id)).all()
+    order = session.scalars(_of_course(course_id, owner_id)).all()
     return tuple(_told(row.id, newest[row.id]) for row in order if row.id in newest)
 
 
@@ -62,8 +69,8 @@ def plan(
     updates: Sequence[ConceptUpdate],
 ) -> dict[str, str]:
     """Return what ``replace`` would return now; nothing is written."""
-    contributed = _contributed(session, course_id, lecture_id, found, updates)
-    return _ids(course_id, contributed)
+    place = _Place(course_id, _owner(session, lecture_id))
+    return _ids(place, _contributed(session, place, lecture_id, found, updates))
 
 
 def replace(
@@ -82,12 +89,14 @@ def replace(
         The ids of the threads that the lecture now contributes to, by the key of each
         name that it may use for them.
     """
-    contributed = _contributed(session, course_id, lecture_id, found, updates)
+    place = _Place(course_id, _owner(session, lecture_id))
+    contributed = _contributed(session, place, lecture_id, found, updates)
     touched = _withdraw(session, lecture_id)
-    threads = {thread.key: thread for thread in session.scalars(_of_course(course_id))}
+    there = session.scalars(_of_course(course_id, place.owner_id))
+    threads = {thread.key: thread for thread in there}
     for key, part in contributed.parts.items():
         if key not in threads:
-            threads[key] = _new(course_id, key, part)
+            threads[key] = _new(place, key, part)
             session.add(threads[key])
     session.flush()  # the threads before what refers to them
     for key, part in contributed.parts.items():
@@ -95,7 +104,7 @@ def replace(
         touched.add(threads[key].id)
     session.flush()
     _refold(session, touched)
-    return _ids(course_id, contributed)
+    return _ids(place, contributed)
 
 
 def withdraw(session: Session, lecture_id: str) -> int:
@@ -109,18 +118,30 @@ def withdraw(session: Session, lecture_id: str) -> int:
     return len(touched)
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What all lectures of a thread have in common."""
+
+    course_id: str
+    owner_id: int | None
+
+
+def _owner(session: Session, lecture_id: str) -> int | None:
+    return session.scalar(select(Lecture.owner_id).where(Lecture.id == lecture_id))
+
+
 def _contributed(
     session: Session,
-    course_id: str,
+    place: _Place,
     lecture_id: str,
     found: Sequence[Concept],
     updates: Sequence[ConceptUpdate],
 ) -> Contributed:
-    names = _names(session, course_id, lecture_id)
+    names = _names(session, place, lecture_id)
     return concepts.contributions(lecture_id, found, updates, names)
 
 
-def _names(session: Session, course_id: str, lecture_id: str) -> dict[str, str]:
+def _names(session: Session, place: _Place, lecture_id: str) -> dict[str, str]:
     """Return the key of each thread that other lectures follow, by each of its names.
 
     A thread's key is its own; of an alias that two threads have, the older one's wins.
@@ -129,7 +150,9 @@ def _names(session: Session, course_id: str, lecture_id: str) -> dict[str, str]:
         select(ThreadContribution.title, ThreadContribution.aliases, Thread.key)
         .join(Thread, Thread.id == ThreadContribution.thread_id)
         .where(
-            Thread.course_id == course_id, ThreadContribution.lecture_id != lecture_id
+            Thread.course_id == place.course_id,
+            Thread.owner_id.is_not_distinct_from(place.owner_id),
+            ThreadContribution.lecture_id != lecture_id,
         )
         .order_by(Thread.created_at, Thread.id)
     ).all()
@@ -140,14 +163,17 @@ def _names(session: Session, course_id: str, lecture_id: str) -> dict[str, str]:
     return names
 
 
-def _ids(course_id: str, contributed: Contributed) -> dict[str, str]:
-    return {name: str(_id(course_id, key)) for name, key in contributed.names.items()}
+def _ids(place: _Place, contributed: Contributed) -> dict[str, str]:
+    return {name: str(_id(place, key)) for name, key in contributed.names.items()}
 
 
-def _of_course(course_id: str) -> Select[Thread]:
+def _of_course(course_id: str, owner_id: int | None) -> Select[Thread]:
     return (
         select(Thread)
-        .where(Thread.course_id == course_id)
+        .where(
+            Thread.course_id == course_id,
+            Thread.owner_id.is_not_distinct_from(owner_id),
+        )
         .order_by(Thread.created_at, Thread.id)
     )
 
@@ -175,10 +201,11 @@ def _withdraw(session: Session, lecture_id: str) -> set[UUID]:
     return set(gone)
 
 
-def _new(course_id: str, key: str, part: Contribution) -> Thread:
+def _new(place: _Place, key: str, part: Contribution) -> Thread:
     return Thread(
-        id=_id(course_id, key),
-        course_id=course_id,
+        id=_id(place, key),
+        course_id=place.course_id,
+        owner_id=place.owner_id,
         key=key,
         aliases=[],
         title=part.title,
@@ -189,8 +216,9 @@ def _new(course_id: str, key: str, part: Contribution) -> Thread:
     )
 
 
-def _id(course_id: str, key: str) -> UUID:
-    return uuid5(_NAMESPACE, f"{course_id}\n{key}")
+def _id(place: _Place, key: str) -> UUID:
+    whose = "" if place.owner_id is None else f"\n{place.owner_id}"
+    return uuid5(_NAMESPACE, f"{place.course_id}\n{key}{whose}")
 
 
 def _row(thread_id: UUID, part: Contribution) -> ThreadContribution:

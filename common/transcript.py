@@ -1,6 +1,9 @@
 """What was said, and when. Times are whole milliseconds from the recording's start."""
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 
 LOW_CONFIDENCE = "low_confidence"  # the recogniser itself doubts it
 REPETITION = "repetition"  # a loop of the recogniser was cut here
@@ -67,3 +70,9 @@ class Transcript:
     def text(self) -> str:
         """All that was said, one segment a line."""
         return "\n".join(segment.text for segment in self.segments)
+
+
+def digest(segments: Iterable[Segment]) -> str:
+    """Return a name of what was said and when: the same however it was found out."""
+    said = [(one.start_ms, one.end_ms, one.text) for one in segments]
+    return sha256(json.dumps(said).encode()).hexdigest()[:32]

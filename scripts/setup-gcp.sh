@@ -97,5 +97,5 @@ say "Next"
 cat <<NEXT
   cd terraform
   terraform init -backend-config=bucket=$bucket -backend-config=prefix=staging
-  see docs/deploy.md, step 3
+  see docs/deploy.md, step 2
 NEXT

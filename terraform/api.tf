@@ -1,7 +1,8 @@
 # The API: private unless told otherwise.
 
 locals {
-  _api_concurrency = 32 # requests that wait, for storage mostly; the pool is smaller
+  # 300 streams, which only wait, and 40 requests; the pool of connections is smaller.
+  _api_concurrency = 340
 }
 
 module "api" {
@@ -10,9 +11,9 @@ module "api" {
   name            = "${var.name}-api"
   image           = var.api_image
   region          = var.region
-  timeout_seconds = 300 # a slow client may take minutes to send a recording
+  timeout_seconds = 3600 # of a stream; the most that Cloud Run allows
   concurrency     = local._api_concurrency
-  memory          = "1Gi"
+  memory          = "2Gi" # it, and two children of 512 MiB that look into files
   min_instances   = var.api_min_instances
   max_instances   = var.api_max_instances
   ingress         = var.domain == "" ? "INGRESS_TRAFFIC_ALL" : "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER"
@@ -21,7 +22,9 @@ module "api" {
   invokers        = var.api_is_public ? ["allUsers"] : var.api_invokers
 
   env = merge(local.service_env, {
+    CORS_ORIGINS               = join(",", var.cors_origins)
     DATABASE_URL               = local.database_url.api
+    GOOGLE_CLIENT_ID           = var.google_client_id
     PEGASUS_API_THREADS        = tostring(local._api_concurrency + 2) # for the probes
     PEGASUS_DATABASE_POOL_SIZE = tostring(var.api_pool_size)
     PEGASUS_TRUSTED_PROXY_HOPS = var.domain == "" ? "1" : "2"

@@ -29,6 +29,9 @@ locals {
     PLC_READ_API_TOKEN          = ["api"]
     PEGASUS_OLD_WRITE_API_TOKEN = ["api"]
     PEGASUS_OLD_READ_API_TOKEN  = ["api"]
+    SECRET_KEY                  = ["api"]
+    ADMIN_TOKEN                 = ["api"]
+    PEGASUS_OLD_ADMIN_TOKEN     = ["api"]
     OPENAI_API_KEY              = ["api", "worker"]
     GEMINI_API_KEY              = ["api", "worker"]
   }
@@ -43,10 +46,17 @@ locals {
   # Cloud Run accepts this audience for the worker and the solo lane alike.
   worker_audience = "https://worker.${var.name}.internal"
 
+  # Ours, or the one that an operator has restored.
+  _database = (
+    var.database_connection_name == ""
+    ? google_sql_database_instance.main.connection_name
+    : var.database_connection_name
+  )
+
   # What every service and job is told; a service adds what is its own.
   common_env = {
     GOOGLE_CLOUD_PROJECT              = var.project_id
-    PEGASUS_CLOUD_SQL_INSTANCE        = google_sql_database_instance.main.connection_name
+    PEGASUS_CLOUD_SQL_INSTANCE        = local._database
     PEGASUS_CLOUD_SQL_IP_TYPE         = "private"
     PEGASUS_IDENTITY                  = "google"
     PEGASUS_TASKS_SERVICE_ACCOUNT     = google_service_account.tasks.email
@@ -54,20 +64,24 @@ locals {
     PEGASUS_EVENTS_SERVICE_ACCOUNT    = google_service_account.events.email
   }
 
-  service_env = merge(local.common_env, {
+  service_env = merge(var.extra_environment, local._service_env)
+
+  _service_env = merge(local.common_env, {
     GCS_BUCKET                     = google_storage_bucket.media.name
     GCS_PREFIX                     = local.object_prefix
-    GOOGLE_CLOUD_LOCATION          = var.region
+    GOOGLE_CLOUD_LOCATION          = var.vertex_location
     PEGASUS_BIND                   = "0.0.0.0"
     PEGASUS_DAILY_BUDGET_USD       = var.daily_provider_budget_usd == 0 ? "" : tostring(var.daily_provider_budget_usd)
     PEGASUS_EVENTS                 = "pubsub"
     PEGASUS_EVENTS_TOPIC           = google_pubsub_topic.events.name
+    PEGASUS_MAX_REQUEST_MB         = "31" # over 32 Cloud Run itself refuses, with a page of its own
     PEGASUS_PUBLIC_URL             = local.public_url
     PEGASUS_QUEUE                  = "cloud_tasks"
     PEGASUS_SOLO_WORKER_URL        = local._url.solo
-    PEGASUS_SPEECH_LOCATION        = "global"
+    PEGASUS_SPEECH_LOCATION        = var.speech_location
     PEGASUS_TASKS_LOCATION         = var.region
     PEGASUS_TASKS_QUEUE_PREFIX     = var.name
+    PEGASUS_VERTEX                 = local.vertex_is_allowed ? "on" : "off"
     PEGASUS_WORKER_AUDIENCE        = local.worker_audience
     PEGASUS_WORKER_URL             = local._url.worker
     PLC_INGEST_TRANSCRIBE_PROVIDER = var.speech_provider
@@ -76,6 +90,17 @@ locals {
     PLC_RETENTION_TRANSCRIPT_DAYS  = tostring(var.retention_transcript_days)
     STORAGE_MODE                   = "gcs"
   })
+
+  # What extra_environment may not name: it is set above, in api.tf, worker.tf or
+  # migrate.tf, or by Cloud Run.
+  set_here = concat(keys(local._service_env), [
+    "CORS_ORIGINS", "DATABASE_URL", "GOOGLE_CLIENT_ID", "PEGASUS_API_THREADS", "PEGASUS_DATABASE_APP_ROLES",
+    "PEGASUS_DATABASE_POOL_SIZE", "PEGASUS_TRUSTED_PROXY_HOPS", "PEGASUS_WORKER_THREADS",
+    "PLC_CORS_ORIGINS", "PORT",
+  ])
+
+  # Vertex AI may be asked for only where the worker has the role for it.
+  vertex_is_allowed = var.vertex_is_allowed || var.llm_provider == "vertex"
 
   object_prefix = "pegasus"
 }

@@ -13,12 +13,24 @@ resource "google_monitoring_notification_channel" "people" {
 locals {
   _channels = [for channel in google_monitoring_notification_channel.people : channel.id]
   _services = "resource.type = \"cloud_run_revision\" AND resource.labels.service_name = monitoring.regex.full_match(\"${var.name}-(api|worker|solo)\")"
+  _api      = "resource.type = \"cloud_run_revision\" AND resource.labels.service_name = \"${var.name}-api\""
   _our_logs = "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=~\"^${var.name}-(api|worker|solo)$\""
+
+  # Ends of jobs, one line each, however often a job was run. A piece of a recording is
+  # no job to whoever waits for it.
+  _ends = "jsonPayload.message=\"job.updated\" AND jsonPayload.job_type!=\"transcription_chunk\""
+  _done = "${local._ends} AND jsonPayload.status=\"succeeded\""
+
+  # Those that are counted by type: filters of logs.
+  job_counts = {
+    jobs_done    = local._done
+    jobs_failed  = "${local._ends} AND jsonPayload.status=\"failed\""
+    jobs_in_time = "${local._done} AND jsonPayload.seconds<=900"
+    jobs_late    = "${local._done} AND jsonPayload.seconds>900"
+  }
 
   # Lines of our logs that are counted; the messages are those of the code.
   log_counts = {
-    jobs_failed   = "jsonPayload.message=\"job.updated\" AND jsonPayload.status=\"failed\""
-    jobs_done     = "jsonPayload.message=\"job.run.completed\""
     poison        = "jsonPayload.message=\"job.poison\""
     provider_auth = "jsonPayload.message=\"job.run.failed\" AND jsonPayload.error=\"provider_auth\""
     bugs          = "severity>=ERROR AND jsonPayload.message=(\"unexpected\" OR \"job.run.failed\")"
@@ -30,6 +42,24 @@ locals {
     poison        = { above = 0, seconds = 300, title = "A job kills its workers", runbook = "dead-letter-queue.md" }
     provider_auth = { above = 0, seconds = 300, title = "A provider refuses our key", runbook = "incident-response.md" }
     bugs          = { above = 0, seconds = 300, title = "An unexpected error", runbook = "incident-response.md" }
+  }
+}
+
+resource "google_logging_metric" "jobs" {
+  for_each = local.job_counts
+
+  name             = "${var.name}/${each.key}"
+  filter           = "${local._our_logs} AND ${each.value}"
+  label_extractors = { job_type = "EXTRACT(jsonPayload.job_type)" }
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+
+    labels {
+      key         = "job_type"
+      description = "transcription, generation, export and so on"
+    }
   }
 }
 
@@ -58,6 +88,10 @@ resource "google_logging_metric" "queue_age" {
   }
 }
 
+locals {
+  _metrics = merge(google_logging_metric.counts, google_logging_metric.jobs)
+}
+
 resource "google_monitoring_alert_policy" "logs" {
   for_each = local.log_alerts
 
@@ -69,7 +103,7 @@ resource "google_monitoring_alert_policy" "logs" {
     display_name = each.value.title
 
     condition_threshold {
-      filter          = "resource.type = \"cloud_run_revision\" AND metric.type = \"logging.googleapis.com/user/${google_logging_metric.counts[each.key].name}\""
+      filter          = "resource.type = \"cloud_run_revision\" AND metric.type = \"logging.googleapis.com/user/${local._metrics[each.key].name}\""
       comparison      = "COMPARISON_GT"
       threshold_value = each.value.above
       duration        = "0s"
@@ -166,8 +200,8 @@ resource "google_monitoring_alert_policy" "errors" {
     display_name = "More than one answer in a hundred over five minutes"
 
     condition_threshold {
-      filter             = "${local._services} AND metric.type = \"run.googleapis.com/request_count\" AND metric.labels.response_code_class = \"5xx\""
-      denominator_filter = "${local._services} AND metric.type = \"run.googleapis.com/request_count\""
+      filter             = "${local._api} AND metric.type = \"run.googleapis.com/request_count\" AND metric.labels.response_code_class = \"5xx\""
+      denominator_filter = "${local._api} AND metric.type = \"run.googleapis.com/request_count\""
       comparison         = "COMPARISON_GT"
       threshold_value    = 0.01
       duration           = "300s"
@@ -191,7 +225,7 @@ resource "google_monitoring_alert_policy" "errors" {
   }
 }
 
-# The promises, over 30 days.
+# The promises, over 30 days; the table of docs/runbooks/alerting.md.
 resource "google_monitoring_custom_service" "pegasus" {
   service_id   = var.name
   display_name = "Pegasus ${var.environment}"
@@ -206,23 +240,46 @@ resource "google_monitoring_slo" "answers" {
 
   request_based_sli {
     good_total_ratio {
-      total_service_filter = "${local._services} AND metric.type = \"run.googleapis.com/request_count\""
-      bad_service_filter   = "${local._services} AND metric.type = \"run.googleapis.com/request_count\" AND metric.labels.response_code_class = \"5xx\""
+      total_service_filter = "${local._api} AND metric.type = \"run.googleapis.com/request_count\""
+      bad_service_filter   = "${local._api} AND metric.type = \"run.googleapis.com/request_count\" AND metric.labels.response_code_class = \"5xx\""
     }
   }
 }
 
-resource "google_monitoring_slo" "jobs" {
+locals {
+  _counted = { for name, metric in google_logging_metric.jobs :
+    name => "resource.type = \"cloud_run_revision\" AND metric.type = \"logging.googleapis.com/user/${metric.name}\""
+  }
+  _generations = "metric.labels.job_type = \"generation\""
+  _lectures    = "metric.labels.job_type = one_of(\"transcription\", \"generation\")"
+}
+
+resource "google_monitoring_slo" "generation" {
   service             = google_monitoring_custom_service.pegasus.service_id
-  slo_id              = "jobs"
-  display_name        = "Jobs that end well"
+  slo_id              = "generation"
+  display_name        = "Generations that end well"
   goal                = 0.99
   rolling_period_days = 30
 
   request_based_sli {
     good_total_ratio {
-      good_service_filter = "resource.type = \"cloud_run_revision\" AND metric.type = \"logging.googleapis.com/user/${google_logging_metric.counts["jobs_done"].name}\""
-      bad_service_filter  = "resource.type = \"cloud_run_revision\" AND metric.type = \"logging.googleapis.com/user/${google_logging_metric.counts["jobs_failed"].name}\""
+      good_service_filter = "${local._counted["jobs_done"]} AND ${local._generations}"
+      bad_service_filter  = "${local._counted["jobs_failed"]} AND ${local._generations}"
+    }
+  }
+}
+
+resource "google_monitoring_slo" "in_time" {
+  service             = google_monitoring_custom_service.pegasus.service_id
+  slo_id              = "in-time" # no underscores in ids
+  display_name        = "Transcriptions and generations done within 15 minutes"
+  goal                = 0.95
+  rolling_period_days = 30
+
+  request_based_sli {
+    good_total_ratio {
+      good_service_filter = "${local._counted["jobs_in_time"]} AND ${local._lectures}"
+      bad_service_filter  = "${local._counted["jobs_late"]} AND ${local._lectures}"
     }
   }
 }
@@ -272,5 +329,5 @@ resource "google_monitoring_dashboard" "main" {
     }
   })
 
-  depends_on = [google_logging_metric.counts, google_logging_metric.queue_age]
+  depends_on = [google_logging_metric.jobs, google_logging_metric.queue_age]
 }

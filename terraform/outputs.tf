@@ -18,6 +18,11 @@ output "database_instance" {
   value       = google_sql_database_instance.main.connection_name
 }
 
+output "database_name" {
+  description = "Name of the database's instance for gcloud sql, as docs/runbooks/backup-restore.md asks for it."
+  value       = google_sql_database_instance.main.name
+}
+
 output "images" {
   description = "Registry that cloudbuild.yaml pushes to."
   value       = "${var.region}-docker.pkg.dev/${var.project_id}/${google_artifact_registry_repository.images.repository_id}"

@@ -4,12 +4,12 @@
 locals {
   # Shares of the worker that each class may use. What is left is for the sweep and for
   # pushes: a worker that is full answers 429, and that slows a whole queue down.
-  _shares   = { media = 0.25, speech = 0.5, llm = 0.15 }
-  _capacity = var.worker_max_instances * var.worker_concurrency
+  queue_shares = { media = 0.25, speech = 0.5, llm = 0.15 }
+  _capacity    = var.worker_max_instances * var.worker_concurrency
 
   # Deliveries at once.
   queues = merge(
-    { for queue, share in local._shares : queue => max(1, floor(local._capacity * share)) },
+    { for queue, share in local.queue_shares : queue => max(1, floor(local._capacity * share)) },
     { solo = 1 },
   )
 }

@@ -50,7 +50,7 @@ resource "google_storage_notification" "uploads" {
   topic              = google_pubsub_topic.storage.id
   event_types        = ["OBJECT_FINALIZE"]
   payload_format     = "JSON_API_V1"
-  object_name_prefix = "${local.object_prefix}/"
+  object_name_prefix = "${local.object_prefix}/uploads/" # all else the worker wrote itself
 
   depends_on = [google_pubsub_topic_iam_member.storage_tells]
 }
@@ -65,4 +65,19 @@ resource "google_storage_bucket_iam_member" "media" {
   bucket = google_storage_bucket.media.name
   role   = "roles/storage.objectUser"
   member = each.value
+}
+
+# Who reads or changes recordings beside our services is written down; not by default.
+resource "google_project_iam_audit_config" "storage" {
+  project = var.project_id
+  service = "storage.googleapis.com"
+
+  dynamic "audit_log_config" {
+    for_each = ["DATA_READ", "DATA_WRITE"]
+
+    content {
+      log_type         = audit_log_config.value
+      exempted_members = values(local._media_users)
+    }
+  }
 }

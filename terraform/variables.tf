@@ -118,6 +118,18 @@ variable "database_backup_days" {
   }
 }
 
+variable "database_connection_name" {
+  description = "Another database for all services, project:region:instance, as docs/runbooks/backup-restore.md restores one; empty: Terraform's own."
+  type        = string
+  default     = ""
+
+  # The services have rights in this project only, and reach only its network.
+  validation {
+    condition     = var.database_connection_name == "" || can(regex("^${var.project_id}:${var.region}:[a-z][a-z0-9-]*[a-z0-9]$", var.database_connection_name))
+    error_message = "Give ${var.project_id}:${var.region}:INSTANCE, or nothing."
+  }
+}
+
 variable "database_disk_gb" {
   description = "Disk of the database to begin with; it grows by itself."
   type        = number
@@ -181,6 +193,34 @@ variable "environment" {
   }
 }
 
+variable "extra_environment" {
+  description = "More settings of the services, as README.md lists them, e.g. { PLC_STT_LANGUAGE = \"de-DE\" }; no secrets."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = length(setintersection(keys(var.extra_environment), local.set_here)) == 0
+    error_message = "Terraform sets these itself, from variables of its own: ${join(", ", setintersection(keys(var.extra_environment), local.set_here))}."
+  }
+
+  # Everybody who may look at a service sees its environment.
+  validation {
+    condition     = length([for name in keys(var.extra_environment) : name if can(regex("(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS|HEADERS)|^(DB|REDIS)_URL$", name))]) == 0
+    error_message = "Secrets go into secret_versions, not here: ${join(", ", [for name in keys(var.extra_environment) : name if can(regex("(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS|HEADERS)|^(DB|REDIS)_URL$", name))])}."
+  }
+
+  validation {
+    condition     = alltrue([for name in keys(var.extra_environment) : can(regex("^[A-Z][A-Z0-9_]*$", name))])
+    error_message = "Names of variables are capital letters, digits and underscores."
+  }
+}
+
+variable "google_client_id" {
+  description = "OAuth client id with which people sign in with Google; empty: they do not."
+  type        = string
+  default     = ""
+}
+
 variable "llm_provider" {
   description = "Language model when a request names none."
   type        = string
@@ -202,13 +242,13 @@ variable "migrate_image" {
   }
 }
 
-variable "monthly_budget_usd" {
-  description = "Monthly cost of the project that the budget alert watches."
+variable "monthly_budget" {
+  description = "Monthly cost of the project that the budget alert watches, in the currency of the billing account."
   type        = number
   default     = 50
 
   validation {
-    condition     = var.monthly_budget_usd > 0 && floor(var.monthly_budget_usd) == var.monthly_budget_usd
+    condition     = var.monthly_budget > 0 && floor(var.monthly_budget) == var.monthly_budget
     error_message = "A whole number above zero."
   }
 }
@@ -316,6 +356,34 @@ variable "speech_provider" {
   }
 }
 
+variable "speech_location" {
+  description = "Where Google's speech recognition runs: global, eu, us or a region."
+  type        = string
+  default     = "global"
+
+  validation {
+    condition     = can(regex("^(global|eu|us|[a-z]+-[a-z]+[0-9]+)$", var.speech_location))
+    error_message = "global, eu, us or a region such as europe-west4."
+  }
+}
+
+variable "vertex_is_allowed" {
+  description = "Whether requests may ask for Vertex AI, though llm_provider is another; gives the worker the role for it."
+  type        = bool
+  default     = false
+}
+
+variable "vertex_location" {
+  description = "Where models of Vertex AI run: global, which has every Gemini model, or a region that has the chosen one."
+  type        = string
+  default     = "global"
+
+  validation {
+    condition     = can(regex("^(global|eu|us|[a-z]+-[a-z]+[0-9]+)$", var.vertex_location))
+    error_message = "global, eu, us or a region such as europe-west4."
+  }
+}
+
 variable "worker_concurrency" {
   description = "Jobs that one worker instance does at once."
   type        = number
@@ -324,6 +392,12 @@ variable "worker_concurrency" {
   validation {
     condition     = var.worker_concurrency >= 1 && var.worker_concurrency <= 16
     error_message = "Between 1 and 16."
+  }
+
+  # A worker that is full answers 429, and that slows a whole queue down.
+  validation {
+    condition     = sum([for share in values(local.queue_shares) : max(1, floor(var.worker_max_instances * var.worker_concurrency * share))]) < var.worker_max_instances * var.worker_concurrency
+    error_message = "worker_max_instances x worker_concurrency is ${var.worker_max_instances * var.worker_concurrency}: too few places for one delivery of each queue, with one to spare; 5 are enough."
   }
 }
 

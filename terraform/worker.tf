@@ -11,7 +11,7 @@ locals {
   # The APIs of Google that a worker pays for, if they are chosen.
   _provider_roles = {
     "roles/speech.client"   = true
-    "roles/aiplatform.user" = var.llm_provider == "vertex"
+    "roles/aiplatform.user" = local.vertex_is_allowed
   }
 }
 

@@ -33,6 +33,8 @@ from tests.folders import open_folder
 from worker_service.heartbeat import Heart
 
 SECRET = "tests-only-" + "0" * 32
+SECRET_KEY = "tests-only-" + "0123456789abcdef" * 2
+ADMIN_TOKEN = "admin-" + "0123456789abcdef" * 2
 LOOPBACK = ["127.0.0.0/8", "::1", "localhost"]
 
 
@@ -144,6 +146,8 @@ def settings(database_url: str, storage_dir: Path) -> Settings:
         DATABASE_URL=database_url,
         PEGASUS_INTERNAL_SECRET=SECRET,
         PLC_STORAGE_DIR=storage_dir,
+        SECRET_KEY=SECRET_KEY,
+        ADMIN_TOKEN=ADMIN_TOKEN,
     )
 
 

@@ -12,14 +12,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from common.ids import new_id
-from common.jobs.payloads import lecture_subject
+from common.jobs.payloads import asset_subject, lecture_subject
 from common.models import (
     Artifact,
+    Asset,
     Course,
     Export,
     Job,
     Lecture,
     Recording,
+    Thumbnail,
     TranscriptRecord,
 )
 
@@ -156,6 +158,61 @@ def job(db, lecture_id="l1", kind="transcription", state="queued", **fields):
         "subject": lecture_subject(lecture_id),
         "queue": QUEUES[kind],
         "payload": _payload(db, lecture_id, kind),
+        "state": state,
+        **_state(state),
+    }
+    return save(db, Job(**{**values, **fields}))
+
+
+def asset(db, project_id="demo", **fields):
+    """Save a file of a project, with its recording and no bytes."""
+    id_ = new_id()
+    recorded = recording(
+        db,
+        kind="video",
+        object_key=f"projects/{id_}/film.mp4",
+        metadata_key=None,
+        original_filename="lesson.mp4",
+        size_bytes=fields.get("size_bytes", 4),
+    )
+    values = {
+        "id": id_,
+        "project_id": project_id,
+        "recording_id": recorded.id,
+        "filename": f"lesson-{id_.hex}.mp4",
+        "original_filename": "lesson.mp4",
+        "relative_path": f"uploads/{project_id}/lesson-{id_.hex}.mp4",
+        "mime_type": "video/mp4",
+        "size_bytes": 4,
+        "status": "ready",
+        "about": {"duration": 2.0},
+    }
+    return save(db, Asset(**{**values, **fields}))
+
+
+def thumbnail(db, found, **fields):
+    """Save the picture of a file, without bytes."""
+    values = {
+        "asset_id": found.id,
+        "clip_index": -1,
+        "object_key": f"projects/{found.id}/{new_id()}.jpg",
+        "relative_path": f"thumbnails/{found.project_id}/{found.id}.jpg",
+        "size_bytes": 2,
+    }
+    return save(db, Thumbnail(**{**values, **fields}))
+
+
+def project_job(db, found, kind="ingest", state="queued", **fields):
+    """Save a job about a file of a project in any state, without its outbox row."""
+    values = {
+        "id": new_id(),
+        "kind": kind,
+        "subject": asset_subject(found.id),
+        "project_id": found.project_id,
+        "queue": "media",
+        "payload": {"project_id": found.project_id, "asset_id": str(found.id)},
+        "max_attempts": 3,
+        "retry_delay_seconds": 5.0,
         "state": state,
         **_state(state),
     }

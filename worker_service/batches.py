@@ -5,16 +5,19 @@ name is kept in the job's checkpoint, the job is given back, and each time that 
 delivered again it asks once.
 """
 
+from typing import cast
 from uuid import UUID
 
-from common import tracing
+from common import jobs, tracing
 from common.errors import ProviderError
-from common.jobs import Transcription, TranscriptionChunk
+from common.jobs import LeaseLost, Recognition, TranscriptionChunk
+from common.models import BatchOperation
 from common.providers import catalog
 from common.providers.speech import BatchSpeech, Heard, Pending, Speech
+from common.spending import give_back, set_aside
 from common.usage import Estimate
-from worker_service.handlers.transcribe_chunk import remember, remembered
-from worker_service.spending import give_back, set_aside
+from worker_service import operations
+from worker_service.handlers.transcribe_chunk import Answer, remembered, save
 from worker_service.work import Waiting, Work
 
 _PLANNED = 10  # percent of the work that is done before
@@ -24,9 +27,12 @@ _POLL_SECONDS = (5, 120)  # polls are free, but each is a task, a claim and a ca
 
 
 def recognize_once(
-    work: Work[Transcription], piece: TranscriptionChunk, length_ms: int
+    work: Work[Recognition], piece: TranscriptionChunk, length_ms: int
 ) -> None:
     """Return when the answer is saved; it may have been before, by whatever job.
+
+    Whoever has lost the job saves nothing: an operation is paid once, so its cost is
+    written down by one only. What became of the job meanwhile, the sweep looks after.
 
     A process that dies between the start of an operation and the moment its name is
     saved leaves one that nobody asks for: at most one operation is then paid twice.
@@ -42,34 +48,53 @@ def recognize_once(
         raise ProviderError("This recogniser takes no whole recordings.")
     operation = work.lease.checkpoint.get("operation")
     if operation is None:
-        _start(work, piece, speech.batch, _cost(speech, length_ms))
+        _start(work, piece, speech, length_ms)
         raise Waiting(_pause_seconds(length_ms))
     found = speech.batch.poll(operation, length_ms=length_ms, language=piece.language)
     _take(work, piece, found, length_ms)
 
 
 def _start(
-    work: Work[Transcription],
+    work: Work[Recognition],
     piece: TranscriptionChunk,
-    batch: BatchSpeech,
-    most: Estimate,
+    speech: Speech,
+    length_ms: int,
 ) -> None:
     work.pulse.check()
     uri = work.deps.storage.uri(piece.object_key)
+    most, batch = _cost(speech, length_ms), cast("BatchSpeech", speech.batch)
     span = tracing.span("speech.start_batch", "client", provider=piece.provider)
     with set_aside(work.deps, most) as held, span:
         operation = batch.start(uri, language=piece.language)
-    work.save({"operation": operation, "held": held and str(held)})
+    begun = BatchOperation(
+        name=operation,
+        job_id=work.lease.job_id,
+        provider=speech.engine.provider,
+        model=speech.engine.model,
+        language=piece.language,
+        length_ms=length_ms,
+        held=held,
+    )
+    patch = {"operation": operation, "held": held and str(held)}
+    try:
+        with work.deps.db.begin() as session:
+            jobs.checkpoint(session, work.lease, patch)
+            session.add(begun)
+    except LeaseLost:  # nobody will ask for it, so the sweep has to end it
+        with work.deps.db.begin() as session:
+            session.add(begun)
+        raise
 
 
 def _take(
-    work: Work[Transcription],
+    work: Work[Recognition],
     piece: TranscriptionChunk,
     found: Heard | Pending | ProviderError,
     length_ms: int,
 ) -> None:
-    named = work.lease.checkpoint.get("held")
+    operation, named = (work.lease.checkpoint.get(n) for n in ("operation", "held"))
     held = UUID(named) if named else None
+    over = {"operation": None, "held": None}
     match found:
         case Pending():
             done = _PLANNED + found.percent * (_HEARD - _PLANNED) // 100
@@ -77,10 +102,16 @@ def _take(
             raise Waiting(_pause_seconds(length_ms))
         case ProviderError():
             give_back(work.deps, held, found)
-            work.save({"operation": None, "held": None})
+            with work.deps.db.begin() as session:
+                jobs.checkpoint(session, work.lease, over)
+                operations.forget(session, str(operation))
             raise found
         case Heard():
-            remember(piece, work.deps, work.lease.job_id, found, held)
+            speech = work.deps.speech(piece.provider, piece.model)
+            with work.deps.db.begin() as session:
+                jobs.checkpoint(session, work.lease, over)
+                operations.forget(session, str(operation))
+                save(session, piece, speech, Answer(work.lease.job_id, found, held))
 
 
 def _cost(speech: Speech, length_ms: int) -> Estimate:

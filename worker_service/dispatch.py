@@ -11,9 +11,11 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import extract, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from common import events, jobs, logs
+from common.db import reading
 from common.db.outage import is_away
 from common.deps import Deps
 from common.errors import (
@@ -23,10 +25,10 @@ from common.errors import (
     ProviderBusy,
 )
 from common.jobs import Busy, GiveBack, Lease, LeaseLost
-from common.models import JobState
+from common.models import Job, JobState
 from worker_service.handlers import HANDLERS, after_failure, fail_rescued
 from worker_service.heartbeat import Cancelled, Draining, Heart
-from worker_service.work import Waiting, Work, lock_lecture
+from worker_service.work import Waiting, Work, lock_subject
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +42,7 @@ def run_job(job_id: UUID, seq: int, deps: Deps, heart: Heart) -> HTTPStatus:
     try:
         lease = _claim(job_id, seq, deps, heart)
     except SQLAlchemyError as exc:  # no job can be claimed without the database
-        log.warning("database not available", extra={"error": type(exc).__name__})
+        log.warning("database unavailable", extra={"error": type(exc).__name__})
         return HTTPStatus.SERVICE_UNAVAILABLE
     if lease is not None:
         with logs.bind(job_id=str(job_id), job_type=lease.kind, **_about(lease)):
@@ -80,6 +82,34 @@ def _run(lease: Lease, deps: Deps, heart: Heart) -> None:
         else:
             heart.count(bug=False)
             log.info("job.run.completed")
+            _tell_end(lease, deps)
+
+
+def _tell_end(lease: Lease, deps: Deps) -> None:
+    """Log that the job is done, if it is: the promises count these lines.
+
+    A run also ends well when it leaves the rest to others, or to a later run.
+    """
+    done = select(extract("epoch", Job.finished_at - Job.created_at)).where(
+        Job.id == lease.job_id,
+        Job.state == JobState.SUCCEEDED,
+        Job.lease_epoch == lease.epoch,
+    )
+    try:
+        with reading(deps.db) as session:
+            took = session.scalar(done)
+    except SQLAlchemyError as exc:  # the job is done all the same
+        log.warning("database unavailable", extra={"error": type(exc).__name__})
+        return
+    if took is not None:
+        log.info(
+            "job.updated",
+            extra={
+                "job_type": lease.kind,
+                "status": JobState.SUCCEEDED,
+                "seconds": round(float(took), 3),
+            },
+        )
 
 
 def _give_back(lease: Lease, exc: Exception, deps: Deps, heart: Heart) -> None:
@@ -95,7 +125,7 @@ def _give_back(lease: Lease, exc: Exception, deps: Deps, heart: Heart) -> None:
     heart.count(bug=unexpected)
     try:
         with deps.db.begin() as session:
-            lock_lecture(session, lease.payload)
+            lock_subject(session, lease.payload)
             state = jobs.give_back(session, lease, reason)
             if state == JobState.FAILED:
                 after_failure(session, lease.job_id, lease.kind, lease.payload)
@@ -106,7 +136,7 @@ def _give_back(lease: Lease, exc: Exception, deps: Deps, heart: Heart) -> None:
             raise
         log.warning("job not given back: its lease will lapse")
     else:
-        log.info("job.updated", extra={"status": state})
+        log.info("job.updated", extra={"job_type": lease.kind, "status": state})
 
 
 def _reason(exc: Exception) -> GiveBack:

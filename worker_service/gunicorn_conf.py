@@ -12,7 +12,12 @@ _HOST = os.environ.get("PEGASUS_BIND", "127.0.0.1")
 bind = f"{_HOST}:{os.environ.get('PORT', '8081')}"
 worker_class = "gthread"
 workers = 1
-threads = int(os.environ.get("PEGASUS_WORKER_THREADS", "16"))
+# Both names are known; a deployment's own comes first.
+threads = int(
+    os.environ.get("PEGASUS_WORKER_THREADS")
+    or os.environ.get("WORKER_CONCURRENCY")
+    or "16"
+)
 timeout = 0  # a process without CPU is not a stuck one: Cloud Run gives none if idle
 graceful_timeout = 8  # Cloud Run leaves 10 s
 keepalive = 5

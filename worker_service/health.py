@@ -36,5 +36,5 @@ def _database(error: SQLAlchemyError) -> ResponseReturnValue:
     """Have the queue and the scheduler come again; a bug of ours is not hidden."""
     if not is_away(error):
         raise error
-    log.warning("database not available", extra={"error": type(error).__name__})
+    log.warning("database unavailable", extra={"error": type(error).__name__})
     return {"status": "degraded"}, 503, {"Retry-After": str(RETRY_AFTER_SECONDS)}

@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Any, BinaryIO, cast
 
 from common import object_keys, objects
-from common.jobs import Transcription
+from common.jobs import Recognition
 from common.media.ahead import ahead
 from common.media.chunks import Cutter, Piece
 from common.media.container import decode
@@ -31,7 +31,7 @@ class _TooLong(Exception):
     """The recording is longer than one batch may be."""
 
 
-def plan(work: Work[Transcription], object_key: str) -> dict[str, Any]:
+def plan(work: Work[Recognition], object_key: str) -> dict[str, Any]:
     """Store the sound to be recognised; return where it lies.
 
     Short sound goes in a call, and so do pieces of long sound, unless the recogniser
@@ -45,35 +45,32 @@ def plan(work: Work[Transcription], object_key: str) -> dict[str, Any]:
     return found or _pieces(work, object_key, speech.limits)
 
 
-def _pieces(
-    work: Work[Transcription], object_key: str, limits: Limits
-) -> dict[str, Any]:
-    """Cut the recording at pauses; a piece is stored while the next one is made."""
+def _pieces(work: Work[Recognition], object_key: str, limits: Limits) -> dict[str, Any]:
+    """Cut the recording at pauses; a piece is stored while the next one is read."""
     cutter = Cutter(max_ms=limits.max_chunk_ms, max_bytes=limits.max_bytes)
     pieces: list[list[Any]] = []
     with _sound(work, object_key) as pcm, ThreadPoolExecutor(1) as storing:
-        stored: Future[object] | None = None
+        stored: Future[list[Any]] | None = None
         for number, piece in enumerate(cutter.pieces(pcm)):
             work.pulse.check()
             if stored is not None:
-                stored.result()  # at most one waits: each may be 20 MB
-            stored = _stored(work, storing, number, piece)
-            pieces.append([piece.start_sample, piece.end_sample, piece.sha256])
+                pieces.append(stored.result())  # at most one waits: each may be 50 MB
+            _doom(work, number)
+            stored = storing.submit(_store, work, number, piece)
+            del piece  # held by the one that stores it, and no longer than that
         if stored is not None:
-            stored.result()
+            pieces.append(stored.result())
     return _document(cutter.total_samples, pieces, batch=False)
 
 
-def _stored(
-    work: Work[Transcription], storing: ThreadPoolExecutor, number: int, piece: Piece
-) -> "Future[object]":
-    _doom(work, number)
-    key, content = _key(work, number), BytesIO(piece.flac)
-    return storing.submit(work.deps.storage.write, key, content)
+def _store(work: Work[Recognition], number: int, piece: Piece) -> list[Any]:
+    """Store a piece; return how the plan tells of it."""
+    work.deps.storage.write(_key(work, number), BytesIO(piece.flac))
+    return [piece.start_sample, piece.end_sample, piece.sha256]
 
 
 def _whole(
-    work: Work[Transcription], object_key: str, batch: BatchSpeech, *, at_least_ms: int
+    work: Work[Recognition], object_key: str, batch: BatchSpeech, *, at_least_ms: int
 ) -> dict[str, Any] | None:
     """Store the recording as one object; return None if it is too short or too long.
 
@@ -94,7 +91,7 @@ def _whole(
 
 
 @contextmanager
-def _sound(work: Work[Transcription], object_key: str) -> Iterator[Iterator[bytes]]:
+def _sound(work: Work[Recognition], object_key: str) -> Iterator[Iterator[bytes]]:
     """Yield the recording's samples, decoded in a thread of its own."""
     with (
         work.deps.storage.read(object_key) as source,
@@ -115,7 +112,7 @@ def _first(pcm: Iterator[bytes], more_than_ms: int) -> list[bytes]:
 
 
 def _watched(
-    work: Work[Transcription], pcm: Iterable[bytes], max_ms: int
+    work: Work[Recognition], pcm: Iterable[bytes], max_ms: int
 ) -> Iterator[bytes]:
     """Pass on blocks for as long as the job is ours and the batch is not too long."""
     most_bytes = max_ms * RATE // 1000 * SAMPLE_BYTES
@@ -132,11 +129,11 @@ def _milliseconds(blocks: list[bytes]) -> int:
     return sum(map(len, blocks)) * 1000 // (RATE * SAMPLE_BYTES)
 
 
-def _key(work: Work[Transcription], number: int) -> str:
+def _key(work: Work[Recognition], number: int) -> str:
     return object_keys.piece(work.lease.job_id, number)
 
 
-def _doom(work: Work[Transcription], number: int) -> None:
+def _doom(work: Work[Recognition], number: int) -> None:
     """Keep a piece until the transcript is done, or for a day if it never is."""
     with work.deps.db.begin() as session:
         objects.doom(session, [_key(work, number)], after=objects.GRACE)

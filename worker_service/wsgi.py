@@ -3,6 +3,7 @@
 from flask import Flask
 
 from common import db, deps, jobs, logs, settings, tracing
+from common.timeline import encoders
 from worker_service.app import create_app
 from worker_service.heartbeat import Heart
 
@@ -12,6 +13,7 @@ def build() -> tuple[Flask, Heart]:
     logs.configure()
     loaded = settings.load("worker")
     tracing.start(loaded, "pegasus-worker")
+    encoders.report()
     # A connection of its own: signs of life must not queue behind the work. It gives a
     # silent database up in time for another sign before the lease ends.
     patience = loaded.lease_seconds / 8

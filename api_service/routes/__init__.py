@@ -4,6 +4,7 @@ from flask import Blueprint
 
 from api_service.routes import (
     artifacts,
+    chat,
     courses,
     dead_letters,
     deletions,
@@ -12,15 +13,19 @@ from api_service.routes import (
     health,
     integrity,
     jobs,
+    lecture_events,
     lectures,
     media,
     operations,
     presets,
+    projects,
     recordings,
+    search,
     threads,
     transcripts,
     upload_contents,
     uploads,
+    v2,
 )
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
@@ -30,6 +35,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     courses.bp,
     threads.bp,
     lectures.bp,
+    lecture_events.bp,
     recordings.bp,
     media.bp,
     transcripts.bp,
@@ -42,4 +48,9 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     operations.bp,
     uploads.bp,
     upload_contents.bp,
+    search.bp,
+    chat.bp,
+    projects.service.health,
+    *projects.BLUEPRINTS,  # and under /api, see there
+    *v2.BLUEPRINTS,
 )

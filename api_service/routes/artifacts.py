@@ -6,12 +6,13 @@ from typing import Any
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session
 
 from api_service import asking, views
 from api_service.context import body, deps, query, reading
 from api_service.openapi import describes
+from api_service.owners import visible
 from api_service.paging import PageQuery, Pagination, pagination
 from api_service.routes.lectures import preset_filter
 from api_service.routes.schemas import (
@@ -122,7 +123,8 @@ def generate(lecture_id: str) -> ResponseReturnValue:
 def index(lecture_id: str) -> ResponseReturnValue:
     """Return everything that was made of a lecture; an unknown one has nothing."""
     wanted = query(ArtifactsQuery)
-    filters = [Artifact.lecture_id == lecture_id]
+    own = exists().where(Lecture.id == lecture_id, visible(Lecture))
+    filters = [Artifact.lecture_id == lecture_id, own]
     if wanted.artifact_type is not None:
         filters.append(Artifact.artifact_type == wanted.artifact_type)
     if (preset_id := preset_filter(wanted.preset_id)) is not None:
@@ -137,17 +139,17 @@ def index(lecture_id: str) -> ResponseReturnValue:
     count = select(func.count(Artifact.id)).where(*filters)
     exports = (
         select(Export)
-        .where(Export.lecture_id == lecture_id)
+        .where(Export.lecture_id == lecture_id, own)
         .order_by(Export.export_type)
     )
     with reading() as session:
         lecture = session.execute(
-            views.lectures().where(Lecture.id == lecture_id)
+            views.lectures().where(Lecture.id == lecture_id, visible(Lecture))
         ).first()
         found = session.scalars(page).all()
         total = session.scalar(count) or 0
         exported = session.scalars(exports).all()
-        threads = session.scalars(_threads(lecture_id)).all()
+        threads = session.scalars(_threads(lecture_id).where(own)).all()
     uri = deps().storage.uri
     documents: dict[str, Any] = {one.artifact_type: one.document for one in found}
     if threads:

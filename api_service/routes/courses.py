@@ -5,12 +5,14 @@ from typing import Annotated, Any
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, Field, StringConstraints
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
-from api_service import progress, views
+from api_service import owners, progress, views
+from api_service.callers import caller
 from api_service.context import body, deps, query, reading
 from api_service.openapi import describes
+from api_service.owners import visible
 from api_service.paging import PageQuery, Pagination, pagination
 from api_service.routes.lectures import Progress, preset_filter
 from api_service.routes.schemas import LectureRow, Overall, PresetName, StageStatus
@@ -113,13 +115,15 @@ def index() -> ResponseReturnValue:
     page = query(PageQuery)
     rows = (
         select(Course)
+        .where(visible(Course))
         .order_by(Course.created_at.desc(), Course.id.desc())
         .limit(page.limit)
         .offset(page.offset)
     )
     with reading() as session:
         found = session.scalars(rows).all()
-        total = session.scalar(select(func.count(Course.id))) or 0
+        count = select(func.count(Course.id)).where(visible(Course))
+        total = session.scalar(count) or 0
     return {
         "courses": [_shown(course) for course in found],
         "pagination": pagination(page, count=len(found), total=total),
@@ -132,7 +136,10 @@ def create() -> ResponseReturnValue:
     """Make a course."""
     wanted = body(CourseIn)
     course = Course(
-        id=str(new_id()), title=wanted.title, description=wanted.description
+        id=str(new_id()),
+        owner_id=caller().user_id,
+        title=wanted.title,
+        description=wanted.description,
     )
     with deps().db.begin() as session:
         session.add(course)
@@ -155,7 +162,7 @@ def lectures(course_id: str) -> ResponseReturnValue:
     """List a course's lectures, newest first."""
     wanted = query(CourseLecturesQuery)
     preset_id = preset_filter(wanted.preset_id)
-    filters = [Lecture.course_id == course_id]
+    filters = [Lecture.course_id == course_id, visible(Lecture)]
     if wanted.status is not None:
         filters.append(Lecture.status == wanted.status)
     if preset_id is not None:
@@ -183,7 +190,7 @@ def lectures(course_id: str) -> ResponseReturnValue:
 def threads(course_id: str) -> ResponseReturnValue:
     """List the concepts that run through a course, newest first."""
     page = query(PageQuery)
-    mine = Thread.course_id == course_id
+    mine = and_(Thread.course_id == course_id, visible(Thread))
     rows = (
         select(Thread)
         .where(mine)
@@ -215,7 +222,7 @@ def get_progress(course_id: str) -> ResponseReturnValue:
         _course(session, course_id)
         found = session.scalars(
             select(Lecture)
-            .where(Lecture.course_id == course_id)
+            .where(Lecture.course_id == course_id, visible(Lecture))
             .order_by(Lecture.created_at.desc(), Lecture.id.desc())
         ).all()
         newest = views.newest_jobs(session, [lecture.id for lecture in found])
@@ -231,7 +238,7 @@ def get_progress(course_id: str) -> ResponseReturnValue:
 
 
 def _course(session: Session, course_id: str) -> Course:
-    course = session.get(Course, course_id)
+    course = owners.find(session, Course, course_id)
     if course is None:
         raise NotFound("Course not found.")
     return course

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 from api_service import replays, views
 from api_service.context import deps, query, reading
 from api_service.openapi import describes
+from api_service.owners import visible_job
 from api_service.paging import PageQuery, Pagination, pagination
 from api_service.routes.schemas import JobRow, JobStatus
 from common.errors import AppError, NotFound
@@ -181,6 +182,7 @@ def _filters(lecture_id: str | None, job_type: str | None) -> list[ColumnElement
     filters: list[ColumnElement[bool]] = [
         Job.state == JobState.FAILED,
         Job.parent_id.is_(None),
+        visible_job(),
     ]
     if lecture_id is not None:
         filters.append(Job.subject == lecture_subject(lecture_id))

@@ -1,27 +1,29 @@
 """Deleting lectures and courses, and the evidence of it."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
-from flask import Blueprint, g, request
+from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, Field
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from api_service import views
+from api_service.actors import deletion_order
 from api_service.context import deps, query, reading
 from api_service.openapi import describes
+from api_service.owners import may_see, visible
 from api_service.paging import PageQuery, Pagination, pagination
 from api_service.routes.schemas import EntityType
 from common import deletions, threads
 from common.deletions import Deleted, Order
-from common.errors import BadRequest, NotFound
+from common.errors import BadRequest, Conflict, NotFound
 from common.models import Course, DeletionEvent, Lecture
 
 bp = Blueprint("deletions", __name__)
 
-_ENTITIES = ("lecture", "course")
-_ACTOR_CHARACTERS = 200
+_ENTITIES = ("lecture", "course", "asset", "project")
 
 
 class DeleteQuery(BaseModel):
@@ -107,20 +109,25 @@ def delete_lecture(lecture_id: str) -> ResponseReturnValue:
     with deps().db.begin() as session:
         threads.lock(session, lecture_id)
         lecture = session.get(Lecture, lecture_id, with_for_update=True)
-        if lecture is None:
+        if lecture is None or not may_see(lecture.owner_id):
             raise NotFound("Lecture not found.")
         deleted = deletions.delete_lecture(session, lecture, order)
         return _told(session, lecture_id, deleted, order)
 
 
 @bp.delete("/courses/<course_id>")
-@describes(query=DeleteQuery, gives=CourseDeleted, errors=(404,))
+@describes(query=DeleteQuery, gives=CourseDeleted, errors=(404, 409))
 def delete_course(course_id: str) -> ResponseReturnValue:
-    """Delete a course with all its lectures, in one transaction."""
+    """Delete a course with all its lectures, in one transaction.
+
+    409 if people have lectures in it that the caller may not see.
+    """
     order = _order()
     with deps().db.begin() as session:
-        if session.get(Course, course_id, with_for_update=True) is None:
+        course = session.get(Course, course_id, with_for_update=True)
+        if course is None or not may_see(course.owner_id):
             raise NotFound("Course not found.")
+        _require_no_others(session, course_id)
         gone = [
             _told(session, lecture_id, deleted, order)
             for lecture_id, deleted in deletions.delete_course(
@@ -128,7 +135,8 @@ def delete_course(course_id: str) -> ResponseReturnValue:
             ).items()
         ]
         result: dict[str, object] = {"lecturesDeleted": len(gone)}
-        event = deletions.record(session, "course", course_id, order, result)
+        whose = replace(order, owner_id=course.owner_id)
+        event = deletions.record(session, "course", course_id, whose, result)
     return {
         "courseId": course_id,
         "courseDeleted": True,
@@ -143,7 +151,7 @@ def delete_course(course_id: str) -> ResponseReturnValue:
 def audit() -> ResponseReturnValue:
     """List deletions, newest first."""
     wanted = query(AuditQuery)
-    filters = []
+    filters = [visible(DeletionEvent)]
     if wanted.entity_type is not None:
         if wanted.entity_type not in _ENTITIES:
             raise BadRequest("entity_type must be one of: lecture, course.")
@@ -168,25 +176,24 @@ def audit() -> ResponseReturnValue:
     }
 
 
+def _require_no_others(session: Session, course_id: str) -> None:
+    others = exists().where(Lecture.course_id == course_id, ~visible(Lecture))
+    if session.scalar(select(others)):
+        raise Conflict("The course holds lectures of other people.")
+
+
 def _told(
     session: Session, lecture_id: str, deleted: Deleted, order: Order
 ) -> dict[str, Any]:
     """Write the evidence of one lecture; return what clients are told."""
     shown = deleted.shown()
-    event = deletions.record(session, "lecture", lecture_id, order, shown)
+    whose = replace(order, owner_id=deleted.owner_id)
+    event = deletions.record(session, "lecture", lecture_id, whose, shown)
     return {"lectureId": lecture_id, "deleted": shown, "auditEventId": event}
 
 
 def _order() -> Order:
-    """Return who asks. The name is the client's claim; the request id is ours."""
-    claimed = request.headers.get("x-actor-id", "").strip()[:_ACTOR_CHARACTERS]
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    bearer = scheme.lower() == "bearer" and token.strip()
-    return Order(
-        actor=claimed or ("bearer-token" if bearer else "anonymous"),
-        request_id=g.get("request_id"),
-        purge_storage=query(DeleteQuery).purge_storage,
-    )
+    return deletion_order(purge_storage=query(DeleteQuery).purge_storage)
 
 
 def _shown(event: DeletionEvent) -> dict[str, Any]:

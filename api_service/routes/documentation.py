@@ -5,8 +5,10 @@ from typing import cast
 
 from flask import Blueprint, current_app, render_template_string, send_from_directory
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import NotFound
 
 from api_service import openapi
+from api_service.context import deps
 
 bp = Blueprint("documentation", __name__)
 
@@ -34,6 +36,7 @@ _PAGE = """<!doctype html>
 @bp.get("/openapi.json")
 def description() -> ResponseReturnValue:
     """Return the OpenAPI 3.1 document."""
+    _require_shown()
     app = current_app
     if "openapi" not in app.extensions:  # made once, when first asked for
         app.extensions["openapi"] = openapi.document(app)
@@ -43,13 +46,21 @@ def description() -> ResponseReturnValue:
 @bp.get("/docs")
 def page() -> ResponseReturnValue:
     """Show the API to a person."""
+    _require_shown()
     return render_template_string(_PAGE)
 
 
 @bp.get("/docs/assets/<path:name>")
 def asset(name: str) -> ResponseReturnValue:
     """Return a part of the page."""
+    _require_shown()
     return send_from_directory(_assets(), name, max_age=86_400)
+
+
+def _require_shown() -> None:
+    """Say that there is nothing where strangers are not to read it."""
+    if not deps().settings.shows_documentation:
+        raise NotFound
 
 
 def _assets() -> Path:

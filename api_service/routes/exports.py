@@ -2,16 +2,19 @@
 
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api_service import asking, files
 from api_service.context import deps, reading
 from api_service.openapi import describes
+from api_service.owners import visible
 from api_service.routes.schemas import QueuedJob
 from common.errors import NotFound
 from common.exports import FORMATS, Format
 from common.jobs import Export
 from common.models import Export as ExportRecord
+from common.models import Lecture
 
 bp = Blueprint("exports", __name__)
 
@@ -35,7 +38,15 @@ def export(lecture_id: str) -> ResponseReturnValue:
 def download(lecture_id: str, export_type: str) -> ResponseReturnValue:
     """Return one file; ranges are served. With S3, ``downloadUrl`` says where it is."""
     with reading() as session:
-        found = session.get(ExportRecord, (lecture_id, export_type))
+        found = session.scalar(
+            select(ExportRecord)
+            .join(Lecture, Lecture.id == ExportRecord.lecture_id)
+            .where(
+                ExportRecord.lecture_id == lecture_id,
+                ExportRecord.export_type == export_type,
+                visible(Lecture),
+            )
+        )
     if found is None or export_type not in FORMATS:
         raise NotFound("Export not found.")
     form = FORMATS[export_type]

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from api_service import views
 from api_service.context import deps, reading
 from api_service.openapi import describes
+from api_service.owners import visible
 from common.errors import NotFound
 from common.models import Artifact, Export, Lecture
 
@@ -63,7 +64,8 @@ def _references(lecture_id: str) -> Iterable[tuple[str, str | None]]:
         .order_by(Export.export_type)
     )
     with reading() as session:
-        row = session.execute(views.lectures().where(Lecture.id == lecture_id)).first()
+        one = views.lectures().where(Lecture.id == lecture_id, visible(Lecture))
+        row = session.execute(one).first()
         if row is None:
             raise NotFound("Lecture not found.")
         found = [("audio", row.audio_key), ("transcript", row.transcript_key)]

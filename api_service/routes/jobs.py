@@ -8,9 +8,10 @@ from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
 from sqlalchemy import func, select
 
-from api_service import views
+from api_service import owners, views
 from api_service.context import deps, query, reading
 from api_service.openapi import describes
+from api_service.owners import visible_job
 from api_service.paging import PageQuery, Pagination, pagination
 from api_service.routes.schemas import JobRow, JobStatus
 from common.errors import NotFound
@@ -43,7 +44,8 @@ class LectureJobs(BaseModel):
 def get(job_id: str) -> ResponseReturnValue:
     """Return one job."""
     with reading() as session:
-        found = session.get(Job, _uuid(job_id))
+        query_ = select(Job).where(Job.id == _uuid(job_id), visible_job())
+        found = session.scalar(query_)
     if found is None:
         raise NotFound("Job not found.")
     return {
@@ -69,7 +71,7 @@ def of_lecture(lecture_id: str) -> ResponseReturnValue:
         .offset(page.offset)
     )
     with reading() as session:
-        if session.get(Lecture, lecture_id) is None:
+        if owners.find(session, Lecture, lecture_id) is None:
             raise NotFound("Lecture not found.")
         found = session.scalars(rows).all()
         total = session.scalar(select(func.count(Job.id)).where(mine)) or 0

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from api_service import files
 from api_service.context import reading
 from api_service.openapi import describes
+from api_service.owners import visible
 from common.errors import NotFound
 from common.models import Lecture, Recording
 
@@ -28,7 +29,7 @@ def media(lecture_id: str) -> ResponseReturnValue:
         recording = session.scalar(
             select(Recording)
             .join(Lecture, Lecture.recording_id == Recording.id)
-            .where(Lecture.id == lecture_id)
+            .where(Lecture.id == lecture_id, visible(Lecture))
         )
     if recording is None:
         raise NotFound("Lecture not found.")

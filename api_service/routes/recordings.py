@@ -10,8 +10,10 @@ from pydantic import BaseModel
 from werkzeug.datastructures import FileStorage
 
 from api_service import idempotency
-from api_service.context import deps, form
+from api_service.callers import caller
+from api_service.context import deps, form, reading
 from api_service.openapi import describes
+from api_service.owners import visible
 from api_service.routes.schemas import Name, SpeechProvider
 from common import events, ingest, jobs, object_keys, objects, uploads
 from common.errors import BadRequest, InvalidInput
@@ -57,7 +59,7 @@ class Ingested(BaseModel):
     form=IngestForm,
     files=("audio", "file"),
     gives=Ingested,
-    errors=(400, 409, 413),
+    errors=(400, 404, 409, 413),
 )
 def take_in() -> ResponseReturnValue:
     """Take a recording in, and have it transcribed unless told otherwise.
@@ -73,7 +75,7 @@ def take_in() -> ResponseReturnValue:
     with idempotency.attempt("lectures.ingest", _fingerprint(fields, *named)) as told:
         if told.answer is not None:
             return told.answer
-        wishes = ingest.accept(deps().settings, fields)
+        wishes = ingest.accept(deps().settings, fields, caller().user_id)
         arrival = _stored(wishes, file)
         answer = ingest.answer(deps(), wishes, arrival)
         with deps().db.begin() as session:
@@ -87,12 +89,14 @@ def take_in() -> ResponseReturnValue:
 
 def _uploaded_before(fields: IngestForm, storage_path: str) -> ResponseReturnValue:
     """Take in what the client has sent directly to storage."""
-    found = uploads.handed_out(deps(), storage_path)
+    found = uploads.handed_out(deps(), storage_path, among=visible(Upload))
     named = (storage_path.rpartition("/")[2], found.kind)
     with idempotency.attempt("lectures.ingest", _fingerprint(fields, *named)) as told:
         if told.answer is not None:
             return told.answer
-        wishes = ingest.accept(deps().settings, fields)
+        wishes = ingest.accept(deps().settings, fields, caller().user_id)
+        with reading() as session:
+            ingest.require_own(session, wishes)
         done = uploads.complete(
             deps(),
             found.id,
@@ -143,11 +147,13 @@ def _stored(wishes: Wishes, file: FileStorage) -> Arrival:
     Raises:
         UnreadableMedia: it is no recording.
         UnreadableDocument: it is no PDF with text.
+        NotFound: it is to go into another's course, or over another's lecture.
     """
     received_at = datetime.now(UTC)
     stream = _readable(file)
     recording_id, key = _place(wishes, file)
     with deps().db.begin() as session:
+        ingest.require_own(session, wishes)
         keys = [key, ingest.metadata_key(wishes, recording_id)]
         objects.doom(session, keys, after=_UNFINISHED)
     stored = deps().storage.write(key, stream)

@@ -23,7 +23,7 @@ SpeechProvider = Annotated[
     str, Field(max_length=200), _only(lambda: ("", *speech.NAMES))
 ]
 LlmProvider = Annotated[str, Field(max_length=200), _only(lambda: ("", *llm.PROVIDERS))]
-EntityType = Annotated[str, _only(lambda: ("lecture", "course"))]
+EntityType = Annotated[str, _only(lambda: ("lecture", "course", "asset", "project"))]
 Name = Annotated[str, Field(max_length=200)]  # goes into a job's small payload
 JobStatus = Literal["queued", "running", "completed", "failed"]
 StageStatus = Literal["not_started", "queued", "running", "completed", "failed"]

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from api_service import views
 from api_service.context import reading
 from api_service.openapi import describes
+from api_service.owners import visible
 from common import concepts
 from common.errors import NotFound
 from common.models import Lecture, Thread, ThreadContribution
@@ -98,7 +99,8 @@ def get(thread_id: str) -> ResponseReturnValue:
         .order_by(Lecture.created_at, Lecture.id)
     )
     with reading() as session:
-        thread = session.get(Thread, id_)
+        query = select(Thread).where(Thread.id == id_, visible(Thread))
+        thread = session.scalar(query)
         if thread is None:
             raise NotFound("Thread not found")
         found = session.execute(rows).all()

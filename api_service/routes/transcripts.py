@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api_service import asking
+from api_service import asking, owners
 from api_service.context import deps, query, reading
 from api_service.openapi import describes
 from api_service.routes.schemas import Name, QueuedJob, SpeechProvider
@@ -132,7 +132,7 @@ def _require_audio(session: Session, lecture: Lecture) -> None:
 
 def _object_key(lecture_id: str) -> str:
     with reading() as session:
-        lecture = session.get(Lecture, lecture_id)
+        lecture = owners.find(session, Lecture, lecture_id)
         if lecture is None:
             raise NotFound("Lecture not found.")
         transcript = session.get(TranscriptRecord, lecture.recording_id)

@@ -82,7 +82,10 @@ def _append(upload: Upload, piece: content_ranges.Piece, safe: int) -> int:
     arriving.skip(safe - piece.start)
     source = cast("BinaryIO", arriving)
     session = upload.session or ""
-    return deps().storage.append(session, upload.object_key, safe, source)
+    safe = deps().storage.append(session, upload.object_key, safe, source)
+    if safe == upload.size_bytes:
+        uploads.require_wanted(deps(), upload)
+    return safe
 
 
 def _elsewhere(safe: int) -> Conflict:
@@ -104,6 +107,7 @@ def _take_whole(upload: Upload) -> ResponseReturnValue:
     limit = files.limit_bytes(deps().settings, kind)
     source = content_ranges.Limited(cast("BinaryIO", request.stream), limit)
     stored = deps().storage.write(upload.object_key, cast("BinaryIO", source))
+    uploads.require_wanted(deps(), upload)
     return _progress(upload, stored.size_bytes, whole=True)
 
 

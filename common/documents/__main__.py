@@ -11,7 +11,7 @@ from itertools import islice
 
 from common import sandbox, serving
 
-_MEMORY_BYTES = 1 << 30
+_MEMORY_BYTES = 512 << 20  # as common.media: 2,000 dense pages need 0.1 GB
 _CPU_SECONDS = {"check": 15, "pages": 300}
 _CHECKED_PAGES = 20  # a longer document is read in full by the worker only
 

@@ -27,14 +27,16 @@ def check(file: BinaryIO) -> int:
 
     Raises:
         UnreadableDocument: it cannot be used; see its codes.
+        Crowded: too many others are looked into.
     """
-    line = sandbox.ask(
-        _MODULE,
-        "check",
-        file=file,
-        timeout_seconds=_CHECK_SECONDS,
-        most_bytes=_FACTS_BYTES,
-    )
+    with sandbox.turn():
+        line = sandbox.ask(
+            _MODULE,
+            "check",
+            file=file,
+            timeout_seconds=_CHECK_SECONDS,
+            most_bytes=_FACTS_BYTES,
+        )
     return _facts(line.splitlines()[:1])
 
 

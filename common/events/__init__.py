@@ -16,6 +16,7 @@ from common.events.facts import (
     LectureExported,
     LectureGenerated,
     LectureTranscribed,
+    NoteWaiting,
     UploadCompleted,
     UploadRefused,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "LectureExported",
     "LectureGenerated",
     "LectureTranscribed",
+    "NoteWaiting",
     "UploadCompleted",
     "UploadRefused",
     "drain",

@@ -155,6 +155,25 @@ class UploadRefused(_OfUpload):
     error_code: str
 
 
+class NoteWaiting(Fact):
+    """A person left a note empty, and its video has a transcript.
+
+    The fields have the names that writers of notes have always read.
+    """
+
+    type = "note.waiting"
+
+    id: int
+    video_id: str
+    timestamp: str
+    user_id: int
+
+    @property
+    def subject(self) -> str:
+        """The video."""
+        return f"video:{self.video_id}"
+
+
 FACTS: tuple[type[Fact], ...] = (
     LectureCreated,
     LectureTranscribed,
@@ -165,6 +184,7 @@ FACTS: tuple[type[Fact], ...] = (
     JobFailed,
     UploadCompleted,
     UploadRefused,
+    NoteWaiting,
 )
 
 

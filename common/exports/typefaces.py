@@ -47,16 +47,17 @@ class Choice:
 
 def choose(signs: set[str]) -> Choice:
     """Return the fewest faces that show ``signs``: each costs time to load."""
-    left = {ord(sign) for sign in signs | {BOX}} - _covered(MAIN[0])
+    left = {ord(sign) for sign in signs | {BOX}} - covered(MAIN[0])
     faces: list[Typeface] = []
     for family in _OTHERS:
-        if left & _covered(family[0]):
+        if left & covered(family[0]):
             faces += family
-            left -= _covered(family[0])
+            left -= covered(family[0])
     return Choice(tuple(faces), frozenset(map(chr, left)))
 
 
 @cache
-def _covered(face: Typeface) -> frozenset[int]:
+def covered(face: Typeface) -> frozenset[int]:
+    """Return the code points that a font has."""
     with TTFont(face.path, lazy=True) as font:
         return frozenset(font.getBestCmap())

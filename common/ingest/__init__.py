@@ -20,6 +20,7 @@ from common.errors import BadRequest
 from common.ids import client_id
 from common.ingest import lecture_rows
 from common.ingest.files import Kind
+from common.ingest.lecture_rows import Incoming
 from common.jobs import Transcription
 from common.models import LectureStatus, Recording
 from common.presets import find
@@ -45,7 +46,10 @@ class Asked(Protocol):
 
 
 class Wishes(BaseModel):
-    """What is to become of a file, checked and with all defaults filled in."""
+    """What is to become of a file, checked and with all defaults filled in.
+
+    ``owner_id`` is who asks, None if it is nobody in particular.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -61,6 +65,7 @@ class Wishes(BaseModel):
     provider: str
     model: str | None
     language: str
+    owner_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ def require_complete(asked: Asked) -> None:
         )
 
 
-def accept(settings: Settings, asked: Asked) -> Wishes:
+def accept(settings: Settings, asked: Asked, owner_id: int | None = None) -> Wishes:
     """Return what was asked for if we can do it.
 
     Raises:
@@ -115,6 +120,21 @@ def accept(settings: Settings, asked: Asked) -> Wishes:
         provider=speech.accept(settings, asked.transcribe_provider),
         model=asked.transcribe_model or settings.speech_model,
         language=asked.transcribe_language_code or settings.stt_language,
+        owner_id=owner_id,
+    )
+
+
+def require_own(session: Session, wishes: Wishes) -> None:
+    """Refuse what is to go into another's course, or over another's lecture.
+
+    Raises:
+        NotFound: it is another's.
+    """
+    lecture_rows.require_own(
+        session,
+        course_id=wishes.course_id,
+        lecture_id=wishes.lecture_id,
+        owner_id=wishes.owner_id,
     )
 
 
@@ -137,11 +157,19 @@ def save(session: Session, wishes: Wishes, arrival: Arrival) -> UUID | None:
 
     Returns:
         The job's id; its task is still to be sent.
+
+    Raises:
+        NotFound: the course or the lecture is another's.
     """
-    lecture_rows.save_course(session, wishes.course_id, wishes.course_title)
+    course_owner = lecture_rows.save_course(
+        session, wishes.course_id, wishes.course_title, wishes.owner_id
+    )
     session.add(_recording(wishes, arrival))
     session.flush()
-    lecture_rows.put(session, wishes.lecture_id, _lecture(wishes, arrival))
+    lecture = Incoming(
+        wishes.lecture_id, wishes.owner_id, course_owner, _lecture(wishes, arrival)
+    )
+    lecture_rows.put(session, lecture)
     objects.spare(
         session, [arrival.object_key, metadata_key(wishes, arrival.recording_id)]
     )

@@ -9,7 +9,7 @@ from common.errors import InvalidInput, TooLarge, UnreadableMedia
 from common.media.check import check_open
 from common.settings import Settings
 
-Kind = Literal["audio", "pdf"]
+Kind = Literal["audio", "pdf", "video"]  # video: a film for a project
 
 _TYPELESS = frozenset(("", "application/octet-stream"))  # then the name has to tell
 _RECORDINGS = frozenset(
@@ -50,6 +50,8 @@ def limit_bytes(settings: Settings, kind: Kind) -> int:
     """Return the most that a file of this kind may have."""
     if kind == "pdf":
         return settings.max_pdf_upload_bytes
+    if kind == "video":
+        return settings.upload_max_bytes
     return settings.max_audio_upload_bytes
 
 
@@ -61,7 +63,8 @@ def require_within(settings: Settings, kind: Kind, size_bytes: int) -> None:
     """
     limit = limit_bytes(settings, kind)
     if size_bytes > limit:
-        raise TooLarge(f"Audio file exceeds upload limit of {limit} bytes.")
+        what = "The file exceeds the" if kind == "video" else "Audio file exceeds"
+        raise TooLarge(f"{what} upload limit of {limit} bytes.")
 
 
 def examine(kind: Kind, stream: BinaryIO) -> None:
@@ -74,6 +77,7 @@ def examine(kind: Kind, stream: BinaryIO) -> None:
     Raises:
         UnreadableMedia: it is no recording.
         UnreadableDocument: it is no PDF with text.
+        Crowded: too many others are looked into.
     """
     if not stream.seek(0, os.SEEK_END):
         raise UnreadableMedia("The file is empty.", code="media_empty")

@@ -1,6 +1,6 @@
 """Jobs that helpers outside come for: nobody rings a bell for them."""
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -26,6 +26,15 @@ returning j.id, j.lease_token, j.lease_epoch, j.kind, j.payload, j.checkpoint,
 """)
 
 
+_HELD = text("""
+select id, lease_token, lease_epoch, kind, payload, checkpoint, attempt, max_attempts,
+       crash_count
+  from jobs
+ where id = :id and lease_epoch = :epoch and state = 'running'
+   and lease_expires_at > clock_timestamp()
+""")
+
+
 def pull(session: Session, kind: str, *, owner: str, seconds: float) -> Lease | None:
     """Take the pull job of this kind that waits longest; None if there is none.
 
@@ -33,4 +42,10 @@ def pull(session: Session, kind: str, *, owner: str, seconds: float) -> Lease | 
     """
     values = {"kind": kind, "owner": owner, "seconds": seconds, "token": uuid4()}
     row = session.execute(_PULL, values).first()
+    return None if row is None else Lease(*row)
+
+
+def held(session: Session, job_id: UUID, epoch: int) -> Lease | None:
+    """Return the claim of this epoch while it lasts; None once it is over."""
+    row = session.execute(_HELD, {"id": job_id, "epoch": epoch}).first()
     return None if row is None else Lease(*row)

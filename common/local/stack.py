@@ -31,6 +31,7 @@ from common.local.postgres import (
     free_port,
 )
 from common.local.processes import Service
+from common.local.secret_key import secret_key
 
 _HOST = "127.0.0.1"
 _READY_SECONDS = 60  # a first start compiles every module
@@ -176,6 +177,7 @@ class Stack:
             "PEGASUS_PUBLIC_URL": place.url,
             "PLC_STORAGE_DIR": str(place.home / "storage"),
             "PEGASUS_QUEUE_CONCURRENCY": str(max(2, os.cpu_count() or 2)),
+            "SECRET_KEY": secret_key(place.home),
         }
         self._environment = defaults | self._environment | ours
         if not self._environment.get("DATABASE_URL"):

@@ -10,7 +10,9 @@ from typing import BinaryIO
 
 from common import sandbox, serving
 
-_MEMORY_BYTES = 1 << 30  # ordinary files need 0.15 GB of address space
+# Two of them and the API have to fit into its container. The largest legal files, 8
+# channels or 12 hours, need 0.16 GB of address space; from a bucket 0.07 GB more.
+_MEMORY_BYTES = 512 << 20
 _CPU_SECONDS = 15  # ordinary files need 0.2
 _FIRST_BYTES = 30 * 16_000 * 2  # 30 s
 

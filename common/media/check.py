@@ -53,13 +53,18 @@ def check(path: Path, *, timeout_seconds: float = TIMEOUT_SECONDS) -> Facts:
 
 
 def check_open(file: BinaryIO, *, timeout_seconds: float = TIMEOUT_SECONDS) -> Facts:
-    """Do as ``check`` does, with a file that is open and may have no name any more."""
-    line = sandbox.ask(
-        "common.media",
-        file=file,
-        timeout_seconds=timeout_seconds,
-        most_bytes=_ANSWER_BYTES,
-    )
+    """Do as ``check`` does, with a file that is open and may have no name any more.
+
+    Raises:
+        Crowded: too many others are looked into.
+    """
+    with sandbox.turn():
+        line = sandbox.ask(
+            "common.media",
+            file=file,
+            timeout_seconds=timeout_seconds,
+            most_bytes=_ANSWER_BYTES,
+        )
     try:
         result = _Answer.model_validate_json(line).result
     except ValidationError:

@@ -7,6 +7,7 @@ divided into blocks, so the same recording always gives the same pieces.
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -26,22 +27,31 @@ _FLAC_OVERHEAD = (101, 100)  # stored as they are, noise grows by 0.4 %
 _FLAC_HEADER_BYTES = 16_384  # STREAMINFO, padding and tags need 8.3 kB
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Piece:
     """Samples [start_sample, end_sample) of the recording, at 16 kHz.
 
-    ``sha256`` is that of the PCM (signed 16 bit little-endian), not of the FLAC, so
-    that it stays the same when the encoder changes.
+    ``pcm`` is signed 16 bit little-endian. What is made from it is made when it is
+    first asked for, by whoever asks.
     """
 
     start_sample: int
     end_sample: int
-    flac: bytes
-    sha256: str
+    pcm: bytes
+
+    @cached_property
+    def sha256(self) -> str:
+        """The sum of the PCM, so that it stays when the encoder changes."""
+        return hashlib.sha256(self.pcm).hexdigest()
+
+    @cached_property
+    def flac(self) -> bytes:
+        """What a recogniser is sent."""
+        return encode_flac(np.frombuffer(self.pcm, "<i2"))
 
 
 class Cutter:
-    """Cuts one recording; holds at most one piece and a second in memory.
+    """Cuts one recording; holds at most one piece and a second, beside those given out.
 
     Pieces are in time order and do not overlap; what lies between them is silence.
     None is shorter than a second, unless the recording is.
@@ -113,13 +123,8 @@ class Cutter:
 
     def _piece(self, start: int, end: int) -> Piece:
         end = min(end, self._held // SAMPLE_BYTES)
-        samples = np.frombuffer(self._buffer, "<i2", end - start, start * SAMPLE_BYTES)
-        return Piece(
-            start_sample=self._base + start,
-            end_sample=self._base + end,
-            flac=encode_flac(samples),
-            sha256=hashlib.sha256(samples.data).hexdigest(),
-        )
+        pcm = bytes(self._buffer[start * SAMPLE_BYTES : end * SAMPLE_BYTES])
+        return Piece(self._base + start, self._base + end, pcm)
 
     def _advance(self, frames: int) -> None:
         samples = min(frames * FRAME, self._held // SAMPLE_BYTES)

@@ -54,3 +54,14 @@ MAX_CHANNELS = 8
 MIN_SAMPLE_RATE = 4_000
 MAX_SAMPLE_RATE = 384_000
 MAX_STREAMS = 64  # a real file has a handful; each costs memory before the first byte
+
+# Of films. What is not listed is not decoded, and its file not taken as a film.
+PICTURES = frozenset(
+    {
+        *("av1", "libdav1d", "dnxhd", "dvvideo", "ffv1", "h263", "h264", "hevc"),
+        *("mjpeg", "mpeg1video", "mpeg2video", "mpeg4", "msmpeg4", "msmpeg4v2"),
+        *("prores", "qtrle", "rawvideo", "svq1", "svq3", "theora", "vc1"),
+        *("vp8", "vp9", "libvpx", "libvpx-vp9", "wmv1", "wmv2", "wmv3"),
+    }
+)
+MAX_PIXELS = 4096 * 2304  # 4K; a decoder of larger ones needs a gigabyte

@@ -12,7 +12,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, NullPool, text
 
 from common import db
-from common.migrations import grants
+from common.migrations import auditing, grants
 from common.settings import Settings
 
 _LOCK = 7_034_2001  # any number that nothing else in this database locks
@@ -37,6 +37,7 @@ def upgrade_from(settings: Settings) -> None:
 def _upgrade(engine: Engine, app_roles: Sequence[str]) -> None:
     with engine.begin() as connection:
         connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        auditing.begin(connection)
         command.upgrade(config(connection), "head")
         grants.give(connection, app_roles)
 

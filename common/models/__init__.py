@@ -16,7 +16,7 @@ from common.models.job import (
     JobState,
 )
 from common.models.lecture import Artifact, Export, Lecture, LectureStatus
-from common.models.provider_call import ProviderResult, UsageEntry
+from common.models.provider_call import BatchOperation, ProviderResult, UsageEntry
 from common.models.recording import Recording, SegmentRecord, TranscriptRecord
 from common.models.safety import DeletionEvent, IdempotencyKey, RateWindow
 from common.models.thread import Thread, ThreadContribution
@@ -28,6 +28,7 @@ __all__ = [
     "Artifact",
     "Asset",
     "Base",
+    "BatchOperation",
     "BudgetDay",
     "BudgetReservation",
     "ChatQuota",

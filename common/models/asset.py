@@ -40,6 +40,12 @@ class Asset(Dated, Base):
             "status_is_known",
         ),
         Index("ix_assets_project", "project_id", "created_at", "id"),
+        Index(  # statistics read nothing but this
+            "ix_assets_sizes",
+            "project_id",
+            "category",
+            postgresql_include=["size_bytes"],
+        ),
         UniqueConstraint("relative_path"),
     )
 
@@ -75,12 +81,15 @@ class Thumbnail(Created, Base):
 
 
 class SceneRun(Created, Base):
-    """The scenes of an asset by one set of parameters; found once per set."""
+    """The scenes of an asset by one set of parameters; found once per set.
+
+    ``asked_at`` is when somebody asked for them last: those are the present ones.
+    """
 
     __tablename__ = "scene_runs"
     __table_args__ = (
         UniqueConstraint("asset_id", "parameters_hash"),
-        Index("ix_scene_runs_newest", "asset_id", "generated_at"),
+        Index("ix_scene_runs_newest", "asset_id", "asked_at"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -90,22 +99,26 @@ class SceneRun(Created, Base):
     usage: Mapped[dict[str, Any]]
     scenes: Mapped[list[dict[str, Any]]]
     about: Mapped[dict[str, Any]]
-    generated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    asked_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class SubtitleEdit(Created, Base):
     """A person's text for one segment of a transcript; the newest one counts.
 
-    None as text is the machine's again. The segment's times stay.
+    None as text is the machine's again. The segment's times stay. ``version`` names
+    what the machine had heard: of another transcript these are not the words.
     """
 
     __tablename__ = "subtitle_edits"
-    __table_args__ = (Index("ix_subtitle_edits_segment", "recording_id", "number"),)
+    __table_args__ = (
+        Index("ix_subtitle_edits_segment", "recording_id", "version", "number"),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     recording_id: Mapped[UUID] = mapped_column(
-        ForeignKey("transcripts.recording_id", ondelete="CASCADE")
+        ForeignKey("recordings.id", ondelete="CASCADE")
     )
+    version: Mapped[str]
     number: Mapped[int]
     text: Mapped[str | None]
     actor: Mapped[str]

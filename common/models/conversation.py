@@ -25,6 +25,11 @@ class Conversation(Dated, Base):
         ),
         Index("ix_conversations_user", "user_id", "created_at", "id"),
         Index("ix_conversations_guest", "guest", "created_at", "id"),
+        Index(
+            "ix_conversations_of_guests",
+            "updated_at",
+            postgresql_where="guest is not null",
+        ),
     )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from common.models.base import Base, Created, Dated
@@ -45,10 +46,16 @@ class Lecture(Dated, Base):
 
 
 class Artifact(Created, Base):
-    """One study document of a lecture; making it again replaces it."""
+    """One study document of a lecture; making it again replaces it.
+
+    ``search`` is what it teaches in the words of the transcript's language.
+    """
 
     __tablename__ = "artifacts"
-    __table_args__ = (UniqueConstraint("lecture_id", "artifact_type"),)
+    __table_args__ = (
+        UniqueConstraint("lecture_id", "artifact_type"),
+        Index("ix_artifacts_search", "search", postgresql_using="gin"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     lecture_id: Mapped[str] = mapped_column(
@@ -60,6 +67,7 @@ class Artifact(Created, Base):
     object_key: Mapped[str]
     document: Mapped[dict[str, Any]]
     job_id: Mapped[UUID]
+    search: Mapped[Any | None] = mapped_column(TSVECTOR, deferred=True)
 
 
 class Export(Created, Base):

@@ -41,3 +41,20 @@ class UsageEntry(Created, Base):
     input_tokens: Mapped[int]
     output_tokens: Mapped[int]
     cost_usd_micros: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class BatchOperation(Created, Base):
+    """An operation of a vendor whose outcome is not saved yet. Its name is theirs.
+
+    It outlives its job: whoever deletes the job leaves it to the sweep to be cancelled.
+    """
+
+    __tablename__ = "batch_operations"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    job_id: Mapped[UUID]
+    provider: Mapped[str]
+    model: Mapped[str]
+    language: Mapped[str]
+    length_ms: Mapped[int] = mapped_column(BigInteger)
+    held: Mapped[UUID | None]  # what was set aside for it

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, Text
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from common.models.base import Base, Created
@@ -19,7 +19,8 @@ class Recording(Created, Base):
     __tablename__ = "recordings"
     __table_args__ = (
         CheckConstraint(
-            "kind in ('audio', 'pdf', 'video', 'youtube')", "kind_is_known"
+            "kind in ('audio', 'pdf', 'picture', 'text', 'video', 'youtube')",
+            "kind_is_known",
         ),
     )
 
@@ -34,7 +35,10 @@ class Recording(Created, Base):
 
 
 class TranscriptRecord(Created, Base):
-    """The current transcript of a recording; the document itself is in storage."""
+    """The current transcript of a recording; the document itself is in storage.
+
+    ``about`` tells what was asked for and used, where its readers want to know.
+    """
 
     __tablename__ = "transcripts"
 
@@ -49,6 +53,7 @@ class TranscriptRecord(Created, Base):
     total_ms: Mapped[int]
     heard_ms: Mapped[int]
     gaps: Mapped[list[dict[str, Any]]]
+    about: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
 
 
 class SegmentRecord(Base):

@@ -41,7 +41,10 @@ class DeletionEvent(Created, Base):
 
     __tablename__ = "deletion_audit_events"
     __table_args__ = (
-        CheckConstraint("entity_type in ('lecture', 'course')", "entity_is_known"),
+        CheckConstraint(
+            "entity_type in ('lecture', 'course', 'asset', 'project')",
+            "entity_is_known",
+        ),
         Index("ix_deletion_audit_events_newest", "created_at", "id"),
         Index("ix_deletion_audit_events_entity", "entity_type", "entity_id"),
     )
@@ -49,6 +52,7 @@ class DeletionEvent(Created, Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     entity_type: Mapped[str]
     entity_id: Mapped[str]
+    owner_id: Mapped[int | None]  # whose it was; the person may be gone as well
     actor: Mapped[str]
     request_id: Mapped[str | None]
     purge_storage: Mapped[bool]

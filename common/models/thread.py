@@ -1,4 +1,4 @@
-"""Concepts followed across a course.
+"""Concepts followed across a course, each in the lectures of one owner.
 
 What each lecture contributes is kept apart, by lecture; the thread itself is what
 these contributions amount to, in the order of the lectures (``common.threads``). So
@@ -19,12 +19,17 @@ class Thread(Created, Base):
 
     __tablename__ = "threads"
     __table_args__ = (
-        UniqueConstraint("course_id", "key"),
+        UniqueConstraint(
+            "course_id", "owner_id", "key", postgresql_nulls_not_distinct=True
+        ),
         Index("ix_threads_course_newest", "course_id", "created_at", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     course_id: Mapped[str] = mapped_column(ForeignKey("courses.id", ondelete="CASCADE"))
+    owner_id: Mapped[int | None] = mapped_column(  # of its lectures
+        ForeignKey("users.id"), index=True
+    )
     key: Mapped[str]  # the first title, as titles are compared
     aliases: Mapped[list[str]] = mapped_column(ARRAY(Text))  # compared the same way
     title: Mapped[str]

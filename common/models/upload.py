@@ -27,8 +27,9 @@ class Upload(Created, Base):
     """One upload. ``session`` and the token are credentials: never shown or logged.
 
     ``size_bytes`` is what was announced, None if nothing was. ``lecture`` is what
-    ``common.ingest.Wishes`` holds. Until ``claimed_until``, and no longer, one process
-    is completing it.
+    ``common.ingest.Wishes`` holds; a file for a project has ``project_id`` instead,
+    and becomes the asset that has the upload's id. Until ``claimed_until``, and no
+    longer, one process is completing it.
     """
 
     __tablename__ = "uploads"
@@ -49,10 +50,12 @@ class Upload(Created, Base):
     owner_id: Mapped[int | None] = mapped_column(  # None: everybody's
         ForeignKey("users.id"), index=True
     )
+    client: Mapped[str | None]  # a hash of who opened it, whose uploads are counted
     size_bytes: Mapped[int | None] = mapped_column(BigInteger)
     session: Mapped[str | None]  # the storage's
     token_sha256: Mapped[str]  # of what our own upload URL holds
     state: Mapped[str] = mapped_column(server_default="open")
+    project_id: Mapped[str | None]
     lecture: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     sha256: Mapped[str | None]
     stored_bytes: Mapped[int | None] = mapped_column(BigInteger)

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Identity, Index
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -13,7 +13,8 @@ from common.models.base import Base, Dated
 class Video(Dated, Base):
     """A YouTube video. Its transcript is that of its recording.
 
-    ``*_error`` says why a transcript or metadata will never come.
+    ``title`` is the one in its metadata: what a client calls it stays with that
+    client's notes. ``*_error`` says why a transcript or metadata will not come.
     """
 
     __tablename__ = "videos"
@@ -44,6 +45,7 @@ class Note(Dated, Base):
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     video_id: Mapped[str] = mapped_column(ForeignKey("videos.video_id"))
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    video_title: Mapped[str | None]  # as the client read it; shown to its owner only
     timestamp: Mapped[str]  # as the client wrote it: 1:23
     text: Mapped[str | None]
     generated_by_ai: Mapped[bool] = mapped_column(server_default="false")
@@ -51,14 +53,17 @@ class Note(Dated, Base):
 
 
 class PullTask(Base):
-    """The number by which outside helpers know a pull job."""
+    """The number by which a helper knows a pull job that it has claimed.
+
+    Each claim has its own: so a helper that took too long names one that is over.
+    """
 
     __tablename__ = "pull_tasks"
+    __table_args__ = (UniqueConstraint("job_id", "epoch"),)
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    job_id: Mapped[UUID] = mapped_column(
-        ForeignKey("jobs.id", ondelete="CASCADE"), unique=True
-    )
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    epoch: Mapped[int] = mapped_column(BigInteger)  # of the claim's lease
     video_id: Mapped[str] = mapped_column(
         ForeignKey("videos.video_id", ondelete="CASCADE"), index=True
     )

@@ -17,7 +17,12 @@ import httpx2
 from google import genai
 from google.auth.exceptions import GoogleAuthError, TransportError
 from google.genai.errors import APIError
-from google.genai.types import GenerateContentConfig, HttpOptions
+from google.genai.types import (
+    Content,
+    GenerateContentConfig,
+    GenerateContentResponse,
+    HttpOptions,
+)
 from pydantic import BaseModel, ValidationError
 
 from common.errors import (
@@ -128,6 +133,23 @@ def ask(
         raise _translated(exc, account) from None
     body = reply.sdk_http_response and reply.sdk_http_response.body
     return _parsed(body or "", shape, account.provider)
+
+
+def listen(
+    account: GeminiAccount,
+    model: str,
+    said: list[Content],
+    config: GenerateContentConfig,
+) -> Iterator[GenerateContentResponse]:
+    """Send a talk and yield the answer as it comes; raises what ``ask`` raises."""
+    try:
+        yield from account.client.models.generate_content_stream(
+            model=model,
+            contents=said,
+            config=config,
+        )
+    except (APIError, httpx2.HTTPError, GoogleAuthError, ValueError) as exc:
+        raise _translated(exc, account) from None  # for the reason given above
 
 
 def _http(read_seconds: float) -> httpx2.Client:

@@ -7,7 +7,7 @@ for granted. Retries are the job queue's: the client makes none of its own.
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Protocol, TypeVar
@@ -21,7 +21,9 @@ from openai import (
     DefaultHttpxClient,
     OpenAI,
     OpenAIError,
+    Stream,
 )
+from openai.types.chat import ChatCompletionChunk
 from pydantic import BaseModel, ValidationError
 
 from common.errors import (
@@ -106,6 +108,29 @@ def ask(client: OpenAI, send: Callable[[], RawReply], shape: type[Shape]) -> Sha
     return _parsed(content, shape)
 
 
+def listen(
+    client: OpenAI,
+    send: Callable[[], Stream[ChatCompletionChunk]],
+    shape: type[Shape],
+) -> Iterator[Shape]:
+    """Send a request and yield the pieces of its answer as they come.
+
+    Raises:
+        ProviderError: or one of its subclasses, as ``ask`` does.
+    """
+    try:
+        with send() as stream:
+            for chunk in stream:
+                document = chunk.to_dict() if isinstance(chunk, BaseModel) else chunk
+                yield _shaped(document, shape)
+    except OpenAIError as exc:
+        raise _translated(exc, client.api_key) from None  # for the reason given above
+    except ValueError:
+        raise ProviderUnavailable(
+            "openai: the answer is cut short or not JSON."
+        ) from None
+
+
 def _key(settings: Settings) -> str:
     secret = settings.openai_api_key
     key = secret.get_secret_value() if secret else ""
@@ -129,6 +154,10 @@ def _parsed(content: bytes, shape: type[Shape]) -> Shape:
         raise ProviderUnavailable(
             "openai: the answer is cut short or not JSON."
         ) from None
+    return _shaped(document, shape)
+
+
+def _shaped(document: object, shape: type[Shape]) -> Shape:
     try:
         return shape.model_validate(document)
     except ValidationError as exc:

@@ -18,9 +18,10 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsConfigDict
 
-from common.settings.google_cloud import GoogleCloud
+from common.settings.accounts import Accounts
 from common.settings.kinds import (
     Dollars,
+    Limit,
     NotNegative,
     Positive,
     Secret,
@@ -29,6 +30,7 @@ from common.settings.kinds import (
     env,
     problem,
 )
+from common.settings.projects import Projects
 
 StorageMode = Literal["local", "s3", "gcs"]
 Service = Literal["api", "worker", "migrate"]
@@ -41,7 +43,7 @@ class InvalidEnvironment(SystemExit):
     """The process cannot start; the text lists every problem and no value."""
 
 
-class Settings(GoogleCloud):
+class Settings(Projects, Accounts):
     """One field per environment variable; a secret never has a default."""
 
     model_config = SettingsConfigDict(
@@ -93,6 +95,7 @@ class Settings(GoogleCloud):
     # Limits and rules
     max_audio_upload_mb: Positive = env("PLC_MAX_AUDIO_UPLOAD_MB", 200)
     max_pdf_upload_mb: Positive = env("PLC_MAX_PDF_UPLOAD_MB", 50)
+    max_request_mb: Limit = env("PEGASUS_MAX_REQUEST_MB", None)  # of a form, with files
     export_min_summary_sections: NotNegative = env("PLC_EXPORT_MIN_SUMMARY_SECTIONS", 1)
     write_api_token: Secret = env("PLC_WRITE_API_TOKEN", None)
     read_api_token: Secret = env("PLC_READ_API_TOKEN", None)
@@ -105,6 +108,7 @@ class Settings(GoogleCloud):
     )
     write_rate_limit_window_sec: Positive = env("PLC_WRITE_RATE_LIMIT_WINDOW_SEC", 60)
     idempotency_ttl_sec: Positive = env("PLC_IDEMPOTENCY_TTL_SEC", 3600)
+    max_streams: Positive = env("PEGASUS_MAX_STREAMS", 300)  # each takes a thread
     retention_raw_audio_days: NotNegative = env("PLC_RETENTION_RAW_AUDIO_DAYS", 30)
     retention_transcript_days: NotNegative = env("PLC_RETENTION_TRANSCRIPT_DAYS", 14)
 
@@ -118,12 +122,15 @@ class Settings(GoogleCloud):
 
     @field_validator("database_url", mode="before")
     @classmethod
-    def _database_is_named(cls, value: object) -> object:
-        if not str(value).strip():
+    def _database_is_named(cls, value: object, info: ValidationInfo) -> object:
+        """Take the address under either of its names."""
+        other: SecretStr = info.data["db_url"]
+        found = value if str(value).strip() else other.get_secret_value()
+        if not str(found).strip():
             raise problem("must be set.")
-        if not _is_postgres_url(str(value)):
+        if not _is_postgres_url(str(found)):
             raise problem("must be a PostgreSQL URL.")
-        return value
+        return found
 
     @field_validator("internal_secret", mode="after")
     @classmethod
@@ -189,6 +196,11 @@ class Settings(GoogleCloud):
         """Largest document that the API takes."""
         return self.max_pdf_upload_mb * _MIB
 
+    @property
+    def max_request_bytes(self) -> int | None:
+        """Largest form that what is in front of the API lets through; None: any."""
+        return None if self.max_request_mb is None else self.max_request_mb * _MIB
+
 
 def _is_postgres_url(value: str) -> bool:
     try:
@@ -209,12 +221,17 @@ def load(service: Service, **instead: str) -> Settings:
         InvalidEnvironment: with one line per problem.
     """
     try:
-        return Settings(**instead)  # type: ignore[arg-type]  # by the variables' names
+        found = Settings(**instead)  # type: ignore[arg-type]  # by the variables' names
     except ValidationError as exc:
         lines = "\n".join(_line(error) for error in exc.errors())
-        raise InvalidEnvironment(
-            f"Invalid runtime environment for {service}:\n{lines}"
-        ) from None
+        raise _invalid(service, lines) from None
+    if service == "api" and found.needs_secret_key:
+        raise _invalid(service, "- SECRET_KEY must be set where people log in.")
+    return found
+
+
+def _invalid(service: Service, lines: str) -> InvalidEnvironment:
+    return InvalidEnvironment(f"Invalid runtime environment for {service}:\n{lines}")
 
 
 def _line(error: ErrorDetails) -> str:

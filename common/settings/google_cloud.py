@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import BeforeValidator, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings
 
-from common.settings.kinds import Positive, Word, env, problem
+from common.settings.kinds import Positive, Switch, Word, env, problem
 
 QueueKind = Literal["local", "cloud_tasks"]
 EventsKind = Literal["log", "pubsub"]
@@ -80,9 +80,11 @@ class GoogleCloud(BaseSettings):
     signing_service_account: Word = env("PEGASUS_SIGNING_SERVICE_ACCOUNT", None)
     signed_url_seconds: Positive = env("PEGASUS_SIGNED_URL_SECONDS", 900)
     max_open_uploads: Positive = env("PEGASUS_MAX_OPEN_UPLOADS", 200)
+    max_open_uploads_of_one: Positive = env("PEGASUS_MAX_OPEN_UPLOADS_PER_CLIENT", 20)
     speech_location: str = env("PEGASUS_SPEECH_LOCATION", "global")
     speech_endpoint: Word = env("PEGASUS_SPEECH_ENDPOINT", None)  # host:port, no TLS
     google_cloud_location: str = env("GOOGLE_CLOUD_LOCATION", "global")
+    vertex: Switch = env("PEGASUS_VERTEX", True)  # off: our account has no role for it
     gemini_base_url: Word = env("PEGASUS_GEMINI_BASE_URL", None)
 
     @field_validator("cloud_sql_instance", mode="after")

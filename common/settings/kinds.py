@@ -35,6 +35,11 @@ def _not_negative(value: object) -> int:
     return number
 
 
+def _limit(value: object) -> int | None:
+    """Return a limit; blank is none."""
+    return None if value is None or not str(value).strip() else _positive(value)
+
+
 def _switch(value: object) -> bool:
     return str(value).strip().lower() in {"1", "true", "yes", "on"}
 
@@ -59,6 +64,7 @@ def _money(value: object) -> object:
 
 
 Positive = Annotated[int, BeforeValidator(_positive)]
+Limit = Annotated[int | None, BeforeValidator(_limit)]
 NotNegative = Annotated[int, BeforeValidator(_not_negative)]
 Switch = Annotated[bool, BeforeValidator(_switch)]
 Word = Annotated[str | None, BeforeValidator(_blank_is_absent)]

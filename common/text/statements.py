@@ -115,7 +115,7 @@ def _split(segment: Segment) -> Iterator[_Piece]:
     start = ""
     for part in _MARK.split(segment.text.strip()):
         start = f"{start} {part}".strip()
-        if not _ABBREVIATION.search(start):
+        if start and not _ABBREVIATION.search(start):
             yield _piece(start, segment)
             start = ""
     if start:

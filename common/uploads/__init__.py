@@ -12,7 +12,7 @@ may die between any two lines: the sweep removes what is left.
 
 from common.uploads.claims import InProgress
 from common.uploads.completion import Incomplete, complete, finalized, lecture_of
-from common.uploads.ending import Ended, abort, sweep
+from common.uploads.ending import Ended, abort, require_wanted, sweep
 from common.uploads.opening import Announced, Opened, TooManyUploads, open_upload
 from common.uploads.rows import arrived_bytes, get, handed_out, with_token
 
@@ -31,6 +31,7 @@ __all__ = [
     "handed_out",
     "lecture_of",
     "open_upload",
+    "require_wanted",
     "sweep",
     "with_token",
 ]

@@ -61,14 +61,19 @@ def complete(
         Unavailable: storage or database are away; try again.
     """
     deadline = time.monotonic() + _WAIT_SECONDS
+    arrived = False
     while True:
         upload = get(deps, upload_id)
+        if wishes is not None and upload.project_id is not None:
+            raise Conflict("The upload is for a project.", code="upload_used")
         wanted = wishes or _wished(upload)
         if _is_done(upload, wanted):
             with deps.db.begin() as session:
                 also(session, upload)
             return upload
-        _require_arrived(deps, upload)
+        if not arrived:  # an object stays; only the database is asked again
+            _require_arrived(deps, upload)
+            arrived = True
         if claim := claims.take(deps.db, upload_id):
             break
         if time.monotonic() > deadline:

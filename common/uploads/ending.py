@@ -4,19 +4,20 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from common import objects
+from common import events, objects
 from common.deps import Deps
-from common.errors import AppError, Conflict
+from common.errors import AppError, Conflict, NotFound, TooLarge
+from common.ingest import files
 from common.models import Upload, UploadState
 from common.uploads import claims
 from common.uploads.claims import InProgress
-from common.uploads.rows import LIFE, from_now, get
+from common.uploads.rows import LIFE, OVER, arrived_bytes, from_now, get
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,6 @@ _BATCH = 100  # of each kind, each minute
 _OPENED_WITHIN = timedelta(minutes=10)  # storage answers in seconds, or not at all
 _REMEMBERED = timedelta(days=7)  # for clients that ask late what has become of it
 _LEFT = 2 * LIFE  # nobody writes to a file that nobody has touched for so long
-_UNWANTED = (UploadState.ABORTED, UploadState.ABANDONED)
 _CHANGING = (UploadState.OPEN, UploadState.COMPLETE)
 
 
@@ -64,12 +64,28 @@ def abort(deps: Deps, upload_id: UUID) -> Upload:
     return aborted
 
 
+def require_wanted(deps: Deps, upload: Upload) -> None:
+    """Have nothing left of bytes that landed after their upload had ended.
+
+    Whoever ends one has its object removed, and that may be before it is there.
+
+    Raises:
+        NotFound: it has ended.
+    """
+    with deps.db.begin() as session:
+        state = session.scalar(select(Upload.state).where(Upload.id == upload.id))
+        if state is None or state in OVER:
+            objects.doom(session, [upload.object_key], after=_NOW)
+    if state is None or state in OVER:
+        raise NotFound("Upload not found.")
+
+
 def sweep(deps: Deps) -> Ended:
     """End what was abandoned, forget what ended long ago, and remove leftovers."""
-    abandoned = _abandon(deps)
+    abandoned = _abandon(deps) + _end_overfull(deps)
     with deps.db.begin() as session:
         query = select(Upload).where(
-            Upload.state.in_(_UNWANTED), Upload.session.is_not(None)
+            Upload.state.in_(OVER), Upload.session.is_not(None)
         )
         unfinished = session.scalars(query.limit(_BATCH)).all()
     for upload in unfinished:
@@ -113,6 +129,50 @@ def _abandon(deps: Deps) -> int:
     return len(ended)
 
 
+def _end_overfull(deps: Deps) -> int:
+    """End sessions that take more than their file may have, as no size binds them.
+
+    Clients that announce none send to the bucket itself: what is too large would be
+    refused only when it is whole, and a session takes five terabytes.
+    """
+    with deps.db.begin() as session:
+        query = select(Upload).where(
+            *(Upload.state == UploadState.OPEN, Upload.session.is_not(None)),
+            *(Upload.size_bytes.is_(None), claims.unclaimed()),
+        )
+        unbound = session.scalars(query.order_by(func.random()).limit(_BATCH)).all()
+    try:
+        return sum(_is_ended(deps, one) for one in unbound if _is_overfull(deps, one))
+    except AppError as exc:  # none of the others could be asked either
+        log.warning("uploads not measured", extra={"error": exc.code})
+        return 0
+
+
+def _is_overfull(deps: Deps, upload: Upload) -> bool:
+    limit = files.limit_bytes(deps.settings, cast("files.Kind", upload.kind))
+    return arrived_bytes(deps, upload) > limit
+
+
+def _is_ended(deps: Deps, upload: Upload) -> bool:
+    """Refuse an upload that is too large; False if it is over already."""
+    refusal = TooLarge("The file exceeds its upload limit.")
+    refused = {"error_code": refusal.code, "error_detail": str(refusal)}
+    with deps.db.begin() as session:
+        ended = session.scalar(
+            update(Upload)
+            .where(Upload.id == upload.id, Upload.state == UploadState.OPEN)
+            .where(claims.unclaimed())
+            .values(state=UploadState.REFUSED, completed_at=func.now(), **refused)
+            .returning(Upload.id)
+        )
+        if ended is not None:
+            told = events.UploadRefused(
+                upload_id=ended, lecture_id=None, error_code=refusal.code
+            )
+            events.emit(session, told)
+    return ended is not None
+
+
 def _doom(session: Session, uploads: Sequence[Upload]) -> None:
     """Have objects removed: those without a session at once.
 
@@ -142,15 +202,21 @@ def _about(upload: Upload, error: AppError) -> dict[str, Any]:
 
 
 def _forget(deps: Deps) -> int:
-    """Drop the rows of what ended long ago; what storage still holds keeps its row."""
+    """Drop the rows of what ended long ago; what storage still holds keeps its row.
+
+    What was removed then is removed once more: a request that was under way may have
+    stored it later, and died before it could see that nobody wants it.
+    """
     old = Upload.expires_at < from_now(-_REMEMBERED)
     with deps.db.begin() as session:
         gone = session.scalars(
             delete(Upload)
             .where(Upload.state.not_in(_CHANGING), old, Upload.session.is_(None))
-            .returning(Upload.id)
-        )
-        return len(gone.all())
+            .returning(Upload)
+        ).all()
+        late = [one.object_key for one in gone if one.state in OVER]
+        objects.doom(session, late, after=_NOW)
+    return len(gone)
 
 
 def _remove_leftovers(deps: Deps) -> int:

@@ -9,10 +9,12 @@ from typing import Any, cast
 from sqlalchemy.orm import Session
 
 from common import events, ingest, jobs, objects
+from common.assets import films, rows
 from common.deps import Deps
 from common.errors import AppError, InvalidInput, TooLarge
 from common.ids import new_id
 from common.ingest import Arrival, Wishes, files
+from common.media.films.check import Seen
 from common.models import Upload, UploadState
 from common.uploads import claims
 from common.uploads.claims import Claim
@@ -37,11 +39,12 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """What was stored. ``sha256`` is lower-case hex."""
+class Found:
+    """What was stored. ``sha256`` is lower-case hex; ``seen`` is there for a film."""
 
     size_bytes: int
     sha256: str
+    seen: Seen | None = None
 
 
 def settle(turn: Turn) -> Upload:
@@ -56,19 +59,21 @@ def settle(turn: Turn) -> Upload:
     except _REFUSALS as exc:
         _refuse(turn, exc)
         raise
+    if turn.upload.project_id is not None:
+        return _joined(turn, found)
     if turn.wishes is None:
         return _keep(turn, found)
     return _use(turn, turn.wishes, found)
 
 
-def _looked_into(turn: Turn) -> _Found:
+def _looked_into(turn: Turn) -> Found:
     """Decode the file and read it to its end, unless that was done before.
 
     It is read by a stream of its own: storages check a sum of what is read in order.
     """
     upload, storage = turn.upload, turn.deps.storage
     if upload.sha256 is not None and upload.stored_bytes is not None:
-        return _Found(upload.stored_bytes, upload.sha256)
+        return Found(upload.stored_bytes, upload.sha256)
     kind = cast("files.Kind", upload.kind)
     size = storage.size_bytes(upload.object_key) or 0
     files.require_within(turn.deps.settings, kind, size)
@@ -77,10 +82,15 @@ def _looked_into(turn: Turn) -> _Found:
             f"The upload has {size} bytes, not the {upload.size_bytes} announced.",
             code="upload_size",
         )
+    seen = None
+    if kind == "video":
+        seen = films.examine(turn.deps, upload.object_key, upload.filename)
+    else:
+        with storage.read(upload.object_key) as stream:
+            files.examine(kind, stream)
     with storage.read(upload.object_key) as stream:
-        files.examine(kind, stream)
-    with storage.read(upload.object_key) as stream:
-        return _Found(size, file_digest(cast("Any", stream), "sha256").hexdigest())
+        digest = file_digest(cast("Any", stream), "sha256").hexdigest()
+    return Found(size, digest, seen)
 
 
 def _refuse(turn: Turn, refusal: AppError) -> None:
@@ -102,7 +112,7 @@ def _refuse(turn: Turn, refusal: AppError) -> None:
         events.emit(session, refused)
 
 
-def _keep(turn: Turn, found: _Found) -> Upload:
+def _keep(turn: Turn, found: Found) -> Upload:
     """Note what it is, until somebody says what is to become of it."""
     values = {
         "state": UploadState.COMPLETE,
@@ -118,7 +128,7 @@ def _keep(turn: Turn, found: _Found) -> Upload:
     return upload
 
 
-def _use(turn: Turn, wishes: Wishes, found: _Found) -> Upload:
+def _use(turn: Turn, wishes: Wishes, found: Found) -> Upload:
     """Make it a lecture's recording, with all that follows from that."""
     deps, arrival = turn.deps, _arrival(turn.upload, found)
     with deps.db.begin() as session:
@@ -145,7 +155,41 @@ def _use(turn: Turn, wishes: Wishes, found: _Found) -> Upload:
     return upload
 
 
-def _arrival(upload: Upload, found: _Found) -> Arrival:
+def _joined(turn: Turn, found: Found) -> Upload:
+    """Make it a file of its project, with a picture of it."""
+    upload, project_id = turn.upload, cast("str", turn.upload.project_id)
+    seen = cast("Seen", found.seen)  # it was looked into just now
+    picture = films.picture_key(project_id, upload.id)
+    with turn.deps.db.begin() as session:
+        objects.doom(session, [picture], after=_UNFINISHED)
+    films.keep_picture(turn.deps, picture, seen)
+    arrival = rows.Arrival(
+        project_id=project_id,
+        asset_id=upload.id,
+        recording_id=new_id(),
+        object_key=upload.object_key,
+        picture_key=picture,
+        filename=upload.filename,
+        size_bytes=found.size_bytes,
+        sha256=found.sha256,
+        seen=seen,
+    )
+    values = {
+        "state": UploadState.USED,
+        "recording_id": arrival.recording_id,
+        "sha256": found.sha256,
+        "stored_bytes": found.size_bytes,
+        "completed_at": datetime.now(UTC),
+    }
+    with turn.deps.db.begin() as session:
+        used = claims.settle(session, turn.claim, values)
+        rows.save(session, arrival)
+        turn.also(session, used)
+        events.emit(session, _completed(used, None))
+    return used
+
+
+def _arrival(upload: Upload, found: Found) -> Arrival:
     return Arrival(
         recording_id=new_id(),
         object_key=upload.object_key,

@@ -7,15 +7,16 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select, true
 
 from common.db import reading
 from common.deps import Deps
 from common.errors import BadRequest, NotFound
 from common.models import Upload, UploadState
 
-_OVER = (UploadState.REFUSED, UploadState.ABORTED, UploadState.ABANDONED)
+OVER = (UploadState.REFUSED, UploadState.ABORTED, UploadState.ABANDONED)
 
+_ALL = true()
 LIFE = timedelta(hours=24)  # of a session: the slowest line needs less for 2 GB
 
 
@@ -24,14 +25,19 @@ def from_now(time: timedelta) -> Any:  # noqa: ANN401 - an expression
     return func.clock_timestamp() + time
 
 
-def get(deps: Deps, upload_id: UUID) -> Upload:
+def get(deps: Deps, upload_id: UUID, *, among: ColumnElement[bool] = _ALL) -> Upload:
     """Return an upload's row as it is now.
+
+    Args:
+        deps: of this process.
+        upload_id: the upload.
+        among: which ones there are for who asks.
 
     Raises:
         NotFound: there is none, or it was forgotten.
     """
     with reading(deps.db) as session:
-        found = session.get(Upload, upload_id)
+        found = session.scalar(select(Upload).where(Upload.id == upload_id, among))
     if found is None:
         raise NotFound("Upload not found.")
     return found
@@ -54,7 +60,9 @@ def digest_of(token: str) -> str:
     return sha256(token.encode()).hexdigest()
 
 
-def handed_out(deps: Deps, storage_path: str) -> Upload:
+def handed_out(
+    deps: Deps, storage_path: str, *, among: ColumnElement[bool] = _ALL
+) -> Upload:
     """Return the upload whose place a client names.
 
     Raises:
@@ -62,7 +70,8 @@ def handed_out(deps: Deps, storage_path: str) -> Upload:
     """
     key = storage_path.removeprefix(deps.storage.uri(""))
     with reading(deps.db) as session:
-        found = session.scalar(select(Upload).where(Upload.object_key == key))
+        query = select(Upload).where(Upload.object_key == key, among)
+        found = session.scalar(query)
     if found is None or deps.storage.uri(found.object_key) != storage_path:
         raise BadRequest(
             "storage_path must be one that an upload was given.",
@@ -73,7 +82,7 @@ def handed_out(deps: Deps, storage_path: str) -> Upload:
 
 def arrived_bytes(deps: Deps, upload: Upload) -> int:
     """Return how many bytes of an upload are safe; of one that is over, none."""
-    if upload.state in _OVER:
+    if upload.state in OVER:
         return 0
     if upload.stored_bytes is not None:
         return upload.stored_bytes

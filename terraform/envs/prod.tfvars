@@ -4,4 +4,4 @@ environment          = "prod"
 database_tier        = "db-custom-1-3840"
 database_is_regional = true
 soft_delete_days     = 7
-monthly_budget_usd   = 150
+monthly_budget       = 150

@@ -6,4 +6,4 @@ database_is_protected = false
 api_max_instances     = 3
 worker_max_instances  = 3
 worker_pool_size      = 3
-monthly_budget_usd    = 30
+monthly_budget        = 30

@@ -21,7 +21,7 @@ variables {
   database_tier        = "db-custom-1-3840"
   database_is_regional = true
   soft_delete_days     = 7
-  monthly_budget_usd   = 150
+  monthly_budget       = 150
 }
 
 run "prod" {
@@ -70,7 +70,7 @@ run "staging" {
     worker_max_instances  = 3
     worker_pool_size      = 3
     soft_delete_days      = 0
-    monthly_budget_usd    = 30
+    monthly_budget        = 30
   }
 
   assert {
@@ -121,8 +121,50 @@ run "with_mails_and_a_budget" {
   }
 
   assert {
+    condition     = google_billing_budget.monthly[0].amount[0].specified_amount[0].units == "150"
+    error_message = "In whatever currency the account has."
+  }
+
+  assert {
     condition     = google_monitoring_alert_policy.dead_letters.conditions[0].condition_threshold[0].threshold_value == 0
     error_message = "One message that was given up is told."
+  }
+}
+
+run "on_a_restored_database" {
+  command = plan
+
+  variables {
+    database_connection_name = "lectures-test:europe-west4:pegasus-prod-restored"
+  }
+
+  assert {
+    condition     = local.common_env.PEGASUS_CLOUD_SQL_INSTANCE == "lectures-test:europe-west4:pegasus-prod-restored"
+    error_message = "All services and the migration speak to it."
+  }
+
+  assert {
+    condition     = google_sql_database_instance.main.name == "pegasus-prod"
+    error_message = "The one that it was restored from stays."
+  }
+}
+
+run "with_more_settings" {
+  command = plan
+
+  variables {
+    extra_environment = { PLC_STT_LANGUAGE = "de-DE" }
+    vertex_is_allowed = true
+  }
+
+  assert {
+    condition     = local.service_env.PLC_STT_LANGUAGE == "de-DE" && local.service_env.STORAGE_MODE == "gcs"
+    error_message = "They are set beside ours."
+  }
+
+  assert {
+    condition     = local.service_env.PEGASUS_VERTEX == "on" && length(google_project_iam_member.worker_providers) == 2
+    error_message = "Vertex AI may be asked for, and the worker has the role for it."
   }
 }
 

@@ -129,7 +129,7 @@ run "numbers_out_of_range" {
     daily_provider_budget_usd = -1
     database_backup_days      = 30
     database_disk_gb          = 1
-    monthly_budget_usd        = 0
+    monthly_budget            = 0
     retention_raw_audio_days  = -1
     retention_transcript_days = 0.5
     soft_delete_days          = 3
@@ -142,7 +142,7 @@ run "numbers_out_of_range" {
     var.daily_provider_budget_usd,
     var.database_backup_days,
     var.database_disk_gb,
-    var.monthly_budget_usd,
+    var.monthly_budget,
     var.retention_raw_audio_days,
     var.retention_transcript_days,
     var.soft_delete_days,
@@ -150,4 +150,78 @@ run "numbers_out_of_range" {
     var.worker_concurrency,
     var.worker_pool_size,
   ]
+}
+
+run "a_secret_for_everybody_to_see" {
+  command = plan
+  variables {
+    extra_environment = { OPENAI_API_KEY = "sk-0" }
+  }
+  expect_failures = [var.extra_environment]
+}
+
+run "a_setting_that_terraform_makes" {
+  command = plan
+  variables {
+    extra_environment = { STORAGE_MODE = "local" }
+  }
+  expect_failures = [var.extra_environment]
+}
+
+run "a_setting_that_is_no_name" {
+  command = plan
+  variables {
+    extra_environment = { "plc-stt-language" = "de-DE" }
+  }
+  expect_failures = [var.extra_environment]
+}
+
+run "too_few_places_for_the_queues" {
+  command = plan
+  variables {
+    worker_concurrency   = 2
+    worker_max_instances = 2
+  }
+  expect_failures = [var.worker_concurrency]
+}
+
+run "the_fewest_places" {
+  command = plan
+  variables {
+    worker_concurrency   = 1
+    worker_max_instances = 5
+  }
+}
+
+run "a_database_of_another_project" {
+  command = plan
+  variables {
+    database_connection_name = "lectures-other:europe-west4:pegasus-prod"
+  }
+  expect_failures = [var.database_connection_name]
+}
+
+run "a_database_in_another_region" {
+  command = plan
+  variables {
+    database_connection_name = "lectures-test:europe-west1:pegasus-prod"
+  }
+  expect_failures = [var.database_connection_name]
+}
+
+run "a_database_by_half_its_name" {
+  command = plan
+  variables {
+    database_connection_name = "pegasus-prod-restored"
+  }
+  expect_failures = [var.database_connection_name]
+}
+
+run "models_nowhere" {
+  command = plan
+  variables {
+    speech_location = "Frankfurt"
+    vertex_location = ""
+  }
+  expect_failures = [var.speech_location, var.vertex_location]
 }

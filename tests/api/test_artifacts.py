@@ -6,6 +6,8 @@ import pytest
 
 from common.models import Job
 from tests import factories
+from tests.api.guards import with_settings
+from tests.conftest import make_api
 
 TYPES = ("exam-questions", "flashcards", "key-terms", "outline", "summary")
 
@@ -93,6 +95,18 @@ def test_a_provider_without_its_key_is_refused(api, lecture):
     reply = api.post("/lectures/l1/generate", json={"llm_provider": "openai"})
     assert reply.status_code == 400
     assert reply.json["error"]["code"] == "provider_not_configured"
+
+
+def test_vertex_is_refused_where_our_account_has_no_role_for_it(deps, lecture, queue):
+    project = {"google_cloud_project": "lectures-test"}
+    body = {"llm_provider": "vertex"}
+    without = make_api(with_settings(deps, vertex=False, **project))
+    reply = without.post("/lectures/l1/generate", json=body)
+    assert reply.status_code == 400
+    assert reply.json["detail"].endswith("is not configured: set PEGASUS_VERTEX.")
+    assert queue.take() == []
+    allowed = make_api(with_settings(deps, **project))
+    assert allowed.post("/lectures/l1/generate", json=body).status_code == 200
 
 
 def test_without_a_transcript_the_job_fails_and_says_why(api, worker, queue, lecture):

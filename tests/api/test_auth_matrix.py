@@ -22,6 +22,7 @@ from tests.conftest import spoken_wav
 
 BROKEN: Any = None  # a database that is a bug
 OPEN, READ, WRITE = "open", "read", "write"
+USER, NOTES, VIEWER, ADMIN = "user", "notes", "viewer", "admin"  # of the VidWiz API
 IN = "let in"
 
 # A new route gets a row: who may call it is decided here, not by default.
@@ -49,6 +50,7 @@ ROUTES = {
     ("GET", "/lectures/<lecture_id>/artifacts"): READ,
     ("POST", "/lectures/<lecture_id>/export"): WRITE,
     ("POST", "/lectures/<lecture_id>/generate"): WRITE,
+    ("GET", "/lectures/<lecture_id>/events"): READ,
     ("GET", "/lectures/<lecture_id>/integrity"): READ,
     ("GET", "/lectures/<lecture_id>/jobs"): READ,
     ("GET", "/lectures/<lecture_id>/media"): READ,
@@ -70,7 +72,75 @@ ROUTES = {
     ("GET", "/ops/metrics"): READ,
     ("GET", "/ops/metrics/prometheus"): READ,
     ("GET", "/ops/deletion-audit"): WRITE,  # tells who deleted what
+    ("POST", "/v2/auth/register"): OPEN,
+    ("POST", "/v2/auth/login"): OPEN,
+    ("POST", "/v2/auth/google"): OPEN,
+    ("POST", "/v2/auth/tokens"): USER,
+    ("DELETE", "/v2/auth/tokens"): USER,
+    ("GET", "/v2/users/me"): USER,
+    ("PATCH", "/v2/users/me"): USER,
+    ("GET", "/v2/payments/products"): OPEN,
+    ("POST", "/v2/guests"): OPEN,
+    ("GET", "/v2/videos"): USER,
+    ("GET", "/v2/videos/<path:video_id>"): USER,
+    ("GET", "/v2/videos/<path:video_id>/stream"): VIEWER,
+    ("GET", "/v2/videos/<path:video_id>/notes"): USER,
+    ("POST", "/v2/videos/<path:video_id>/notes"): NOTES,
+    ("PATCH", "/v2/notes/<note_id>"): USER,
+    ("DELETE", "/v2/notes/<note_id>"): USER,
+    ("GET", "/v2/conversations"): VIEWER,
+    ("POST", "/v2/conversations"): VIEWER,
+    ("GET", "/v2/conversations/<conversation_id>"): VIEWER,
+    ("GET", "/v2/conversations/<conversation_id>/messages"): VIEWER,
+    ("POST", "/v2/conversations/<conversation_id>/messages"): VIEWER,
+    ("GET", "/v2/internal/tasks"): ADMIN,
+    ("POST", "/v2/internal/tasks/<task_id>/result"): ADMIN,
+    ("PATCH", "/v2/internal/notes/<note_id>"): ADMIN,
+    ("GET", "/v2/internal/videos/<path:video_id>"): ADMIN,
+    ("GET", "/v2/internal/videos/<path:video_id>/ai-notes"): ADMIN,
+    ("POST", "/v2/internal/videos/<path:video_id>/metadata"): ADMIN,
+    ("POST", "/v2/internal/videos/<path:video_id>/summary"): ADMIN,
+    ("POST", "/v2/internal/videos/<path:video_id>/transcript"): ADMIN,
+    ("POST", "/chat"): WRITE,
+    ("GET", "/search"): READ,
 }
+# Video projects have no owners. Half of their clients ask under /api.
+PROJECTS = {
+    ("GET", "/info"): OPEN,
+    ("GET", "/projects"): READ,
+    ("GET", "/projects/<project_id>"): READ,
+    ("GET", "/projects/<project_id>/jobs"): READ,
+    ("POST", "/projects/<project_id>/jobs"): WRITE,
+    ("GET", "/projects/<project_id>/jobs/<job_id>"): READ,
+    ("POST", "/projects/<project_id>/jobs/<job_id>/cancel"): WRITE,
+    ("GET", "/projects/<project_id>/jobs/<job_id>/events"): READ,
+    ("GET", "/projects/<project_id>/storage/stats"): READ,
+    ("DELETE", "/projects/<project_id>/storage"): WRITE,
+    ("POST", "/projects/<project_id>/materials"): WRITE,
+    ("GET", "/projects/<project_id>/exports"): READ,
+    ("POST", "/projects/<project_id>/exports"): WRITE,
+    ("GET", "/projects/<project_id>/exports/<job_id>"): READ,
+    ("POST", "/projects/<project_id>/exports/<job_id>/cancel"): WRITE,
+    ("POST", "/projects/<project_id>/exports/<job_id>/retry"): WRITE,
+    ("GET", "/projects/<project_id>/videos"): READ,
+    ("POST", "/projects/<project_id>/videos"): WRITE,
+    ("GET", "/projects/<project_id>/videos/<asset_id>"): READ,
+    ("DELETE", "/projects/<project_id>/videos/<asset_id>"): WRITE,
+    ("GET", "/projects/<project_id>/videos/<asset_id>/ai/scenes"): READ,
+    ("GET", "/projects/<project_id>/videos/<asset_id>/ai/transcript"): READ,
+    ("GET", "/projects/<project_id>/videos/<asset_id>/media"): READ,
+    ("GET", "/projects/<project_id>/videos/<asset_id>/subtitles"): READ,
+    ("PUT", "/projects/<project_id>/videos/<asset_id>/subtitles"): WRITE,
+    ("PATCH", "/projects/<project_id>/videos/<asset_id>/subtitles"): WRITE,
+    ("GET", "/projects/<project_id>/videos/<asset_id>/subtitles/edits"): READ,
+    ("POST", "/projects/<project_id>/videos/<asset_id>/subtitles/reversions"): WRITE,
+    ("GET", "/projects/<project_id>/videos/<asset_id>/thumbnail"): READ,
+    ("GET", "/storage/<path:relative_path>"): READ,
+    ("GET", "/storage/stats"): READ,
+}
+ROUTES |= PROJECTS
+ROUTES |= {(method, f"/api{rule}"): who for (method, rule), who in PROJECTS.items()}
+ROUTES |= {("GET", "/api/health"): OPEN}
 
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "no tokens": {"write": None},
@@ -99,6 +169,11 @@ EXPECTED = {
     ("read", READ): (401, 403, 403, IN),
     ("read", WRITE): (401, 403, 403, IN),  # not open to strangers
 }
+# The deployment's tokens are nobody's: they let in where no person is asked for.
+for _configuration in CONFIGURATIONS:
+    for _who in (USER, NOTES, VIEWER):
+        EXPECTED[_configuration, _who] = (401, 401, 401, 401)
+    EXPECTED[_configuration, ADMIN] = (401, 403, 403, 403)
 
 
 @pytest.fixture
@@ -133,6 +208,7 @@ def test_every_route_has_a_row_and_every_row_a_route(api):
     found = {
         (method, rule.rule)
         for rule in api.application.url_map.iter_rules()
+        if not rule.websocket  # see test_who_may_open_a_websocket
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     assert found == set(ROUTES)
@@ -153,7 +229,9 @@ def test_who_is_let_in(configured, method, rule, configuration):
     assert all(reply.status_code < 500 for reply in replies)
 
 
-@pytest.mark.parametrize("rule", [r for (m, r) in ROUTES if m == "GET"])
+@pytest.mark.parametrize(
+    "rule", [r for (m, r) in ROUTES if m == "GET" and not r.startswith("/v2/")]
+)
 def test_head_asks_what_get_asks(closed, rule):
     for headers in HEADERS.values():
         got, head = (
@@ -161,6 +239,27 @@ def test_head_asks_what_get_asks(closed, rule):
             for method in ("GET", "HEAD")
         )
         assert head == got
+
+
+HANDSHAKE = {"Connection": "Upgrade", "Upgrade": "websocket"}
+
+
+def test_who_may_open_a_websocket(closed):
+    """Who may read: the token is looked at before the job is looked for."""
+    sockets = [r for r in closed.application.url_map.iter_rules() if r.websocket]
+    assert len(sockets) == 4
+    for rule in sockets:
+        told = {
+            who: closed.get(path_of(rule.rule), headers=HANDSHAKE | headers).json
+            for who, headers in HEADERS.items()
+        }
+        texts = {who: answer["detail"] for who, answer in told.items()}
+        assert texts == {
+            "none": "Missing or invalid Authorization header.",
+            "wrong": "Invalid API token.",
+            "write": "Job not found",
+            "read": "Job not found",
+        }
 
 
 @pytest.mark.parametrize("rule", sorted({rule for _, rule in ROUTES}))

@@ -88,3 +88,42 @@ def test_any_other_page_gets_no_permission(listed, origin):
 def test_caches_keep_the_answers_of_different_pages_apart(listed, origin):
     headers = {"Origin": origin} if origin else {}
     assert "Origin" in listed.get("/health", headers=headers).headers.get("Vary", "")
+
+
+PROJECT_PAGES = [
+    "http://localhost:3000",
+    "http://localhost:5173",
+    "http://localhost:8080",
+]
+
+
+@pytest.mark.parametrize("page", PROJECT_PAGES)
+@pytest.mark.parametrize("path", ["/projects", "/api/projects", "/storage/x", "/info"])
+def test_pages_of_projects_may_call_with_credentials(api, path, page):
+    for reply in (
+        api.get(path, headers={"Origin": page}),
+        api.options(path, headers=PREFLIGHT | {"Origin": page}),
+    ):
+        assert reply.headers["Access-Control-Allow-Origin"] == page
+        assert reply.headers["Access-Control-Allow-Credentials"] == "true"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        *(PAGE, "http://localhost:3001", "https://localhost:3000", "null"),
+        *("http://localhost:3000.example.org", "http://LOCALHOST:3000"),
+    ],
+)
+def test_other_pages_may_not_call_projects(api, page):
+    for reply in (
+        api.get("/projects", headers={"Origin": page}),
+        api.options("/projects", headers=PREFLIGHT | {"Origin": page}),
+    ):
+        assert "Access-Control-Allow-Origin" not in reply.headers
+        assert "Origin" in reply.headers["Vary"]
+
+
+def test_who_may_call_everywhere_may_call_projects(listed):
+    reply = listed.get("/projects", headers={"Origin": PAGE})
+    assert reply.headers["Access-Control-Allow-Origin"] == PAGE

@@ -558,7 +558,7 @@ def test_deleting_a_course_costs_the_same_statements_whatever_its_size(
     fill(db, lectures)
     statements.clear()
     assert api.delete("/courses/c1").json["lecturesDeleted"] == lectures
-    assert len(statements) == 14, statements
+    assert len(statements) == 16, statements
 
 
 def test_a_course_may_be_large(api, db):

@@ -5,6 +5,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from tests.api.guards import with_settings
+
 
 class References(HTMLParser):
     """Collects what a page loads or links to."""
@@ -46,3 +48,14 @@ def test_the_pages_styles_load_nothing_from_elsewhere(api):
 )
 def test_only_the_pages_own_files_are_served(api, name):
     assert api.get(f"/docs/assets/{name}").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/docs/assets/index.css"])
+def test_in_production_strangers_read_nothing_about_the_api(api, deps, path):
+    assert api.get("/docs").status_code == 200
+    api.application.extensions["deps"] = with_settings(deps, environment="production")
+    reply = api.get(path)
+    assert (reply.status_code, reply.json["detail"]) == (404, "Not Found")
+    enabled = with_settings(deps, environment="production", docs="on")
+    api.application.extensions["deps"] = enabled
+    assert api.get("/docs").status_code == 200

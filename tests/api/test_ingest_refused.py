@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from common.models import Base
 from common.settings import Settings
 from tests import media_samples
+from tests.api.guards import with_settings
 from tests.conftest import SECRET, make_api, spoken_wav
 
 MIB = 1024 * 1024
@@ -194,6 +195,47 @@ class Endless(io.RawIOBase):
 
 def test_a_file_of_exactly_the_limit_is_looked_at(limited, nothing_left):
     assert send(limited, bytes(MIB)).status_code == 422  # zeros are no recording
+
+
+@pytest.fixture
+def fronted(deps):
+    """An API behind a platform that lets 1 MiB through in one request."""
+    return make_api(with_settings(deps, max_request_mb=1))
+
+
+@pytest.mark.parametrize("path", ["/lectures/ingest", "/projects/p1/videos"])
+def test_a_form_that_the_platform_would_refuse_is_refused_with_a_hint(
+    fronted, nothing_left, path
+):
+    body = _part('name="audio"; filename="talk.wav"', bytes(MIB)) + b"--b--\r\n"
+    reply = fronted.post(path, data=body, content_type=MULTIPART)
+    assert (reply.status_code, reply.json["error"]["code"]) == (413, "too_large")
+    assert "1048576 bytes" in reply.json["detail"]
+    assert "POST /uploads" in reply.json["detail"]
+
+
+def test_a_form_that_does_not_tell_its_length_is_cut_off_there(fronted, nothing_left):
+    endless = Endless(3 * MIB)
+    reply = fronted.post(
+        "/lectures/ingest",
+        environ_overrides={
+            "CONTENT_TYPE": MULTIPART,
+            "wsgi.input": endless,
+            "wsgi.input_terminated": True,
+        },
+    )
+    assert reply.status_code == 413
+    assert endless.sent < 2 * MIB
+
+
+def test_a_form_below_that_is_looked_at(fronted, nothing_left):
+    assert send(fronted, bytes(MIB - 2000)).status_code == 422
+
+
+def test_other_limits_stay_as_they_are_behind_it(limited, nothing_left):
+    reply = send(limited, bytes(MIB + 1))
+    assert reply.status_code == 413
+    assert "/uploads" not in reply.json["detail"]
 
 
 def test_text_fields_cannot_fill_the_memory(api, nothing_left):

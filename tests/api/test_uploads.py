@@ -1,6 +1,7 @@
 """A file is announced, sent in pieces or at once, and becomes a lecture."""
 
 import io
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from sqlalchemy import func, select, update
 
 from common.models import DoomedObject, Lecture, Recording, Upload
 from tests.api.guards import with_settings
+from tests.api.people import person, signed_in
 from tests.api.test_documents import PAGES, pdf
 from tests.conftest import spoken_wav
 from tests.sending import LECTURE, announce, sender, sent
@@ -53,6 +55,8 @@ def test_an_upload_becomes_a_lecture_and_is_transcribed(api, worker, queue):
         "metadataPath": None,
         "audioPath": upload.path,
         "lectureMode": None,
+        "projectId": None,
+        "assetId": None,
         "fileType": "audio",
     }
     assert api.get("/lectures/l1/media").data == SOUND
@@ -328,6 +332,44 @@ def test_the_number_of_open_uploads_is_limited(api, deps):
     assert int(full.headers["Retry-After"]) > 0
     first.abort()
     assert announce(api, SOUND).status_code == 201
+
+
+def test_one_client_cannot_take_all_places(api, deps):
+    settings = {"max_open_uploads_of_one": 2, "trusted_proxy_hops": 1}
+    api.application.extensions["deps"] = with_settings(deps, **settings)
+    first, _second = sender(api, SOUND), sender(api, SOUND)
+    full = announce(api, SOUND)
+    assert (full.status_code, full.json["error"]["code"]) == (429, "too_many_uploads")
+    asked = {"filename": "talk.wav", "content_type": "audio/wav"}
+    assert api.post("/upload/signed-url", json=asked).status_code == 429
+    elsewhere = {"X-Forwarded-For": "192.0.2.7"}
+    other = api.post("/upload/signed-url", json=asked, headers=elsewhere)
+    assert other.status_code == 200
+    first.abort()
+    assert announce(api, SOUND).status_code == 201
+
+
+def test_the_uploads_of_a_person_are_counted_wherever_they_come_from(api, deps, db):
+    settings = {"max_open_uploads_of_one": 1, "trusted_proxy_hops": 1}
+    api.application.extensions["deps"] = with_settings(deps, **settings)
+    asked = {"filename": "talk.wav", "content_type": "audio/wav"}
+
+    def sign(email, address):
+        signed = signed_in(deps, people[email])
+        headers = signed | {"X-Forwarded-For": address}
+        return api.post("/upload/signed-url", json=asked, headers=headers).status_code
+
+    people = {email: person(db, email=email) for email in ("a@x.org", "b@x.org")}
+    assert sign("a@x.org", "192.0.2.7") == 200
+    assert sign("a@x.org", "192.0.2.8") == 429
+    assert sign("b@x.org", "192.0.2.7") == 200
+
+
+def test_who_opened_an_upload_is_kept_as_a_hash(api, db):
+    sender(api, SOUND)
+    with db.begin() as session:
+        [client] = session.scalars(select(Upload.client))
+    assert re.fullmatch("[0-9a-f]{64}", client)
 
 
 def test_an_expired_upload_takes_nothing_and_makes_room(api, deps, db, storage_dir):

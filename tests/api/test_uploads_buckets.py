@@ -244,3 +244,28 @@ def test_the_mobile_client_reaches_s3_through_us(s3, api):
 def _key(deps):
     with deps.db.begin() as session:
         return session.scalars(select(Upload.object_key)).one()
+
+
+def test_a_session_without_a_size_is_ended_when_it_takes_too_much(
+    gcs, api, gcs_server, db
+):
+    limited = gcs.settings.model_copy(update={"max_audio_upload_mb": 1})
+    deps = use(api, replace(gcs, settings=limited))
+    told = {"filename": "talk.wav", "content_type": "audio/wav"}
+    url = api.post("/upload/signed-url", json=told).json["url"]
+    piece = bytes(1024 * 1024)
+    place = {"Content-Range": "bytes 0-1048575/*"}
+    assert put(url, piece, **place).status_code == 308
+    sweep.run(deps)
+    with db.begin() as session:
+        assert session.scalars(select(Upload.state)).one() == "open"  # just within
+
+    place = {"Content-Range": "bytes 1048576-1310719/*"}
+    assert put(url, piece[: 256 * 1024], **place).status_code == 308
+    assert sweep.run(deps).uploads_ended == 1
+    place = {"Content-Range": "bytes 1310720-1310729/1310730"}
+    assert put(url, piece[:10], **place).status_code == 404
+    with db.begin() as session:
+        upload = session.scalars(select(Upload)).one()
+    assert (upload.state, upload.error_code) == ("refused", "too_large")
+    assert upload.session is None

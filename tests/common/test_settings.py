@@ -46,6 +46,7 @@ DEFAULTS = {
     "PLC_WRITE_RATE_LIMIT_MAX_REQUESTS": 60,
     "PLC_WRITE_RATE_LIMIT_WINDOW_SEC": 60,
     "PLC_IDEMPOTENCY_TTL_SEC": 3600,
+    "PEGASUS_MAX_STREAMS": 300,
     "PLC_RETENTION_RAW_AUDIO_DAYS": 30,
     "PLC_RETENTION_TRANSCRIPT_DAYS": 14,
     "PEGASUS_PUBLIC_URL": "http://127.0.0.1:8080",
@@ -56,7 +57,7 @@ POSITIVE = [
     *("PEGASUS_DATABASE_POOL_SIZE", "PEGASUS_LEASE_SECONDS"),
     *("PLC_MAX_AUDIO_UPLOAD_MB", "PLC_MAX_PDF_UPLOAD_MB"),
     *("PLC_WRITE_RATE_LIMIT_MAX_REQUESTS", "PLC_WRITE_RATE_LIMIT_WINDOW_SEC"),
-    "PLC_IDEMPOTENCY_TTL_SEC",
+    *("PLC_IDEMPOTENCY_TTL_SEC", "PEGASUS_MAX_STREAMS"),
 ]
 NOT_NEGATIVE = [
     "PLC_EXPORT_MIN_SUMMARY_SECTIONS",
@@ -283,3 +284,24 @@ def test_without_a_key_everything_works_offline(environment, variables, speech, 
         environment.setenv(name, value)
     found = settings.load("api")
     assert (found.speech_provider, found.llm_provider) == (speech, llm)
+
+
+@pytest.mark.parametrize("blank", [None, "", " "])
+def test_a_request_may_have_any_size_unless_told_otherwise(environment, blank):
+    if blank is not None:
+        environment.setenv("PEGASUS_MAX_REQUEST_MB", blank)
+    assert settings.load("api").max_request_bytes is None
+
+
+def test_a_request_may_have_what_the_platform_lets_through(environment):
+    environment.setenv("PEGASUS_MAX_REQUEST_MB", "31")
+    assert settings.load("api").max_request_bytes == 31 * 1024 * 1024
+    environment.setenv("PEGASUS_MAX_REQUEST_MB", "0")
+    assert problems() == ["- PEGASUS_MAX_REQUEST_MB must be a positive integer."]
+
+
+@pytest.mark.parametrize(("word", "allowed"), [(None, True), ("off", False)])
+def test_vertex_may_be_asked_for_unless_told_otherwise(environment, word, allowed):
+    if word:
+        environment.setenv("PEGASUS_VERTEX", word)
+    assert settings.load("api").vertex is allowed

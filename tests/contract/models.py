@@ -63,9 +63,9 @@ def language_model(provider, settings, name=None):
     model = from_settings(settings)(provider, name)
     yield model
     if isinstance(model, PromptedModel):
-        chat = getattr(model.complete, "__self__", None)
-        match chat:
-            case OpenAIChat():
-                chat.client.close()
-            case GeminiChat():
-                chat.account.close()
+        for call in (model.complete, model.stream):
+            match getattr(call, "__self__", None):
+                case OpenAIChat() as chat:
+                    chat.client.close()
+                case GeminiChat() as chat:
+                    chat.account.close()

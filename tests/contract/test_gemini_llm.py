@@ -83,7 +83,7 @@ def hasty(server):
     account = by_key(settings_for("gemini", server), read_seconds=0.2)
     row = catalog.chat_model("gemini-3.5-flash-lite")
     chat = GeminiChat(account, row)
-    yield PromptedModel(Engine("gemini", row.name), chat.complete, row)
+    yield PromptedModel(Engine("gemini", row.name), chat.complete, chat.stream, row)
     account.close()
 
 

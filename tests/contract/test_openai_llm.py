@@ -85,8 +85,9 @@ def model(server, clients):
 
     def make(name="gpt-5.4-mini", read_seconds=10):
         row = catalog.chat_model(name)
-        complete = OpenAIChat(clients[read_seconds], row).complete
-        return PromptedModel(Engine("openai", row.name), complete, row)
+        chat = OpenAIChat(clients[read_seconds], row)
+        engine = Engine("openai", row.name)
+        return PromptedModel(engine, chat.complete, chat.stream, row)
 
     return make
 

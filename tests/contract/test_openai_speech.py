@@ -144,6 +144,11 @@ def test_times_are_asked_of_a_model_that_has_them(whisper, server, flac):
     }
 
 
+def test_a_prompt_is_passed_on(speech, server, flac):
+    speech("gpt-transcribe").recognize(flac, language="en", prompt="Names: Ada.")
+    assert server.asked[0].fields["prompt"] == "Names: Ada."
+
+
 def test_the_newer_model_is_given_a_list_of_languages(speech, server, flac):
     speech("gpt-transcribe").recognize(flac, language="pt-BR")
     assert server.asked[0].fields["languages[]"] == "pt"

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from werkzeug.exceptions import HTTPException
 
+from api_service.routes.projects import TWIN
+
 HERE = Path(__file__).parent
 TESTS = (HERE.parent / "api", HERE.parent / "architecture")
 # Its address is handed out by another route, so no test writes it down.
@@ -22,6 +24,10 @@ GENERAL = {"test_query_counts.py", "test_auth_matrix.py", "test_parallel.py"}
 ENDPOINTS = [
     tuple(line.split())
     for line in (HERE / "seed_endpoints.txt").read_text().splitlines()
+]
+PROJECT_ENDPOINTS = [
+    tuple(line.split())
+    for line in (HERE / "project_endpoints.txt").read_text().splitlines()
 ]
 
 
@@ -91,5 +97,20 @@ def test_an_endpoint_has_a_route_and_a_test(api, endpoint_of, called, method, pa
 
 
 def test_so_has_every_other_route(api, called):
-    """No route is older than its first test."""
-    assert set(api.application.view_functions) - called - HANDED_OUT == set()
+    """No route is older than its first test; that under /api is the same function."""
+    views = api.application.view_functions
+    twins = {f"{TWIN}{endpoint}" for endpoint in called} & set(views)
+    rules = api.application.url_map.iter_rules()
+    sockets = {rule.endpoint for rule in rules if rule.websocket}  # by real clients
+    assert set(views) - called - twins - sockets - HANDED_OUT == set()
+    for twin in twins:
+        assert views[twin] is views[twin.removeprefix(TWIN)]
+
+
+@pytest.mark.parametrize(("method", "path"), PROJECT_ENDPOINTS)
+def test_an_endpoint_of_projects_has_two_addresses_and_a_test(
+    endpoint_of, called, method, path
+):
+    endpoint = endpoint_of(method, filled(path))
+    assert endpoint in called
+    assert endpoint_of(method, f"/api{filled(path)}") == f"{TWIN}{endpoint}"

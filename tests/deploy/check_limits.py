@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from common.settings import Settings
 from tests.deploy import code
-from tests.deploy.check_services import Program, programs
+from tests.deploy.check_services import Program, programs, settings_of
 from tests.deploy.rights import EVERYBODY, RIGHTS, VERTEX
 from tests.deploy.terraform import Stack
 from worker_service.schedules import sweep
@@ -120,10 +120,12 @@ def connections_fit(stack: Stack) -> Iterator[str]:
         yield f"{wanted} connections may be opened; {tier} has {_CONNECTIONS[tier]}"
 
 
-def rights_are_exact(
-    stack: Stack, *, vertex: bool = False, api_is_public: bool = False
-) -> Iterator[str]:
-    """Each account has the roles that its code needs, and no other."""
+def rights_are_exact(stack: Stack, *, api_is_public: bool = False) -> Iterator[str]:
+    """Each account has the roles that its code needs, and no other.
+
+    Vertex AI can be asked for just where the worker may speak to it.
+    """
+    vertex = settings_of(programs(stack)["api"]).vertex
     wanted = {
         (who, what, role) for who, rows in RIGHTS.items() for what, role, _why in rows
     }

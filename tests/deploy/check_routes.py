@@ -50,7 +50,7 @@ def the_bucket_is_the_services_own(stack: Stack) -> Iterator[str]:
     [told] = stack.of("google_storage_notification")
     if told["bucket"] != env.get("GCS_BUCKET"):
         yield "uploads are told of another bucket"
-    if told["object_name_prefix"] != f"{env.get('GCS_PREFIX')}/":
+    if told["object_name_prefix"] != f"{env.get('GCS_PREFIX')}/{code.UPLOADS}":
         yield f"uploads are told of under {told['object_name_prefix']}"
     if (told["event_types"], told["payload_format"]) != (
         ["OBJECT_FINALIZE"],
@@ -113,9 +113,8 @@ def counted_lines_are_logged(stack: Stack) -> Iterator[str]:
     """What alerts count is what the code says."""
     lines = code.log_lines()
     for one in stack.of("google_logging_metric"):
-        counted = f"{one['filter']} {one['value_extractor'] or ''}".replace(
-            "EXTRACT(", ""
-        )
+        labels = " ".join((one["label_extractors"] or {}).values())
+        counted = f"{one['filter']} {one['value_extractor'] or ''} {labels}"
         messages = _messages(one["filter"])
         if not messages:
             yield f"{one['name']} counts everything"

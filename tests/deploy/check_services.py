@@ -70,7 +70,7 @@ def settings_of(program: Program) -> Settings:
     Raises:
         ValidationError: it would not start.
     """
-    secrets = dict.fromkeys(program.secret, "s" * 32)
+    secrets = dict.fromkeys(program.secret, "0123456789abcdefghijklmnopqrstuv")
     with mock.patch.dict(os.environ, {**program.plain, **secrets}, clear=True):
         return Settings()
 

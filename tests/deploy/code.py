@@ -8,10 +8,12 @@ from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_args
+from uuid import UUID
 
 from pydantic import SecretStr
 
 import worker_service.app
+from common import object_keys
 from common.providers.queue import cloud_tasks_calls
 from common.settings import Settings
 from worker_service.events import EVENTS
@@ -28,6 +30,8 @@ _VENDORS = {
     *("OTEL_EXPORTER_OTLP_ENDPOINT", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
 }
 
+# Where a client's own files arrive: the part of their keys that is no id of ours.
+UPLOADS = object_keys.upload(UUID(int=0), "a.wav").partition("/")[0] + "/"
 QUEUES = {handler.payload.queue for handler in HANDLERS.values()} | {"solo"}
 MOST_ATTEMPTS = max(handler.payload.max_attempts for handler in HANDLERS.values())
 PUSHED = set(EVENTS)

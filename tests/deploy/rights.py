@@ -69,7 +69,7 @@ RIGHTS: dict[str, list[Row]] = {
 
 # Only where a variable of terraform/ asks for it.
 VERTEX: list[Row] = [
-    ("project", "roles/aiplatform.user", "the language model is Vertex AI's")
+    ("project", "roles/aiplatform.user", "it may be asked for models of Vertex AI")
 ]
 EVERYBODY: list[Row] = [
     ("service api", "roles/run.invoker", "api_is_public: its own tokens guard it")

@@ -1,6 +1,7 @@
 """cloudbuild.yaml runs our scripts, in the order in which they are safe."""
 
 import re
+import subprocess
 
 import pytest
 
@@ -15,6 +16,22 @@ def test_the_order_is_the_safe_one():
     assert ids[0] == "check"
     assert ids[1:] == STEPS
     assert STEPS == ["build", "push", "migrate", "deploy", "smoke", "traffic"]
+
+
+def test_a_check_names_what_it_skips_before_it_begins():
+    done = subprocess.run(  # noqa: S603 - our own script
+        ["/bin/bash", ROOT / "scripts" / "absent"],
+        env={"PATH": "/nowhere"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    named = set(re.findall(r"there is no (\w+): ", done.stderr))
+    brought = re.findall(r"command -v (\S+)", (ROOT / ".ci" / "run").read_text())
+    assert named >= {"terraform", "docker", "java"}
+    assert named >= set(brought) - {"google-chrome", "docker-compose", "gcloud", "java"}
+    check = (ROOT / "scripts" / "check").read_text()
+    assert check.index("scripts/absent") < check.index("step ")
 
 
 def test_steps_hold_no_logic_of_their_own():
@@ -66,6 +83,14 @@ def test_a_project_is_prepared(machine):
     assert machine.called("services enable", "cloudresourcemanager.googleapis.com")
     assert machine.called("gs://lectures-test-pegasus-terraform --versioning")
     assert "-backend-config=bucket=lectures-test-pegasus-terraform" in done.stdout
+
+
+def test_the_preparation_names_the_step_that_comes_next(machine):
+    done = machine.run("setup-gcp.sh", "--dry-run", "lectures-test")
+    [named] = re.findall(r"docs/deploy\.md, step (\d)", done.stdout)
+    book = (ROOT / "docs" / "deploy.md").read_text()
+    [own] = re.findall(r"^## (\d)\.[^#]*scripts/setup-gcp\.sh", book, re.MULTILINE)
+    assert int(named) == int(own) + 1
 
 
 def test_the_second_time_nothing_is_made(machine):

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from common.models import Base
 from tests.deploy import code
 from tests.deploy.terraform import ROOT, SOURCE
 
@@ -15,13 +16,14 @@ BOOKS = [
     DOCS / "other-platforms.md",
     DOCS / "data-protection.md",
     DOCS / "runbooks" / "key-rotation.md",
+    DOCS / "runbooks" / "backup-restore.md",
 ]
 every_book = pytest.mark.parametrize("book", BOOKS, ids=lambda path: path.stem)
 TERRAFORM = "\n".join(path.read_text() for path in SOURCE.glob("*.tf"))
 COSTS = runpy.run_path(str(ROOT / "scripts" / "costs"))
 # Of other programs, or set by whoever follows the page.
 THEIRS = {
-    *("PROJECT", "REGION", "REVISION", "URL", "WRITE", "OLD", "LECTURES"),
+    *("PROJECT", "REGION", "REVISION", "URL", "WRITE", "ME", "OLD", "LECTURES"),
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "BUCKET_NAME", "PORT"),
 }
 
@@ -66,11 +68,11 @@ def test_outputs_and_variables_of_terraform_are_there(book):
     text = book.read_text()
     for name in re.findall(r"terraform \S*\s?output(?: -raw)? (\w+)", text):
         assert name in named("output"), name
-    for name in re.findall(r"(?:^|-var )(\w+)\s*=\s*[\"\[$]", text, re.MULTILINE):
-        assert name in named("variable") | {"none", "me"}, name
+    for name in re.findall(r"(?:^|-var )([a-z]\w+)\s*=\s*[\"\[$]", text, re.MULTILINE):
+        assert name in named("variable") | {"none"}, name
     for name in re.findall(r"`([a-z]+(?:_[a-z]+)+)(?: = [^`]*)?`", text):
-        known = named("variable") | named("output") | {"deletion_audit_events"}
-        assert name in known | {"provider_results", "provider_auth"}, name
+        known = named("variable") | named("output") | Base.metadata.tables.keys()
+        assert name in known | {"provider_auth", "missing_reference"}, name
 
 
 @every_book
@@ -90,6 +92,76 @@ def test_the_first_lecture_goes_where_the_api_is(api):
         adapter.match(path, method="POST" if "ingest" in path else "GET")
     [preset] = re.findall(r"preset_id=([\w-]+)", text)
     assert (ROOT / "common" / "presets" / f"{preset}.json").exists()
+
+
+@every_book
+def test_no_token_stands_in_a_command_line(book):
+    """Everybody on a machine can read those."""
+    plain = re.sub(r"printf '[^']*'", "", commands(book))
+    assert re.findall(r"(?i)bearer|-H \"\$", plain) == []
+
+
+def test_tokens_are_sent_as_the_page_says(tmp_path):
+    """Its own commands, with a curl that shows what it was given."""
+    text = commands(DOCS / "deploy.md")
+    [made] = re.findall(r"^tokens\(\) .*$", text, re.MULTILINE)
+    [asked] = re.findall(r"^tokens .*health/ready.*$", text, re.MULTILINE)
+    curl = 'curl() { echo "$*"; cat; }'
+    done = subprocess.run(  # noqa: S603 - our own page
+        ["bash", "-euc", f"{curl}\n{made}\n{asked}"],  # noqa: S607 - wherever it is
+        env={
+            "PATH": "/usr/bin:/bin",
+            "ME": "m-1",
+            "WRITE": "w-1",
+            "URL": "https://api",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    called, *sent = done.stdout.splitlines()
+    assert called == "-fsS -H @- https://api/health/ready"
+    assert sent == [
+        "X-Serverless-Authorization: Bearer m-1",
+        "Authorization: Bearer w-1",
+    ]
+
+
+def test_all_that_is_stored_is_in_the_table():
+    table = (DOCS / "data-protection.md").read_text()
+    for name in Base.metadata.tables:
+        assert f"`{name}`" in table, name
+    keys = (code.ROOT / "common" / "object_keys.py").read_text()
+    kinds = set(re.findall(r'return f"([a-z]+)/', keys)) | {"audio", "documents"}
+    assert {"uploads", "metadata"} <= kinds
+    for kind in kinds:
+        assert f"`{kind}/…`" in table, kind
+    for kind, name in re.findall(r"`([a-z]+)/…`|database, ((?:`\w+`(?:, )?)+)", table):
+        assert not kind or kind in kinds, kind
+        assert set(re.findall(r"`(\w+)`", name)) <= Base.metadata.tables.keys(), name
+
+
+def test_lines_worth_an_alert_are_those_of_both_services():
+    text = (DOCS / "runbooks" / "alerting.md").read_text()
+    watched = set(re.findall(r'message="([^"]+)"', text))
+    assert watched <= {line.message for line in code.log_lines()}
+    for package in ("api_service", "worker_service"):
+        said = "".join(source for _, source in code.sources(package))
+        assert 'log.warning("database unavailable"' in said, package
+        assert '"database not available"' not in said, package
+
+
+def test_what_a_restore_changes_is_a_variable_and_leaves_nothing_out():
+    text = (DOCS / "runbooks" / "backup-restore.md").read_text()
+    section = text.partition("## Restore on Google Cloud")[2].partition("\n## ")[0]
+    assert "database_connection_name" in named("variable")
+    assert "database_connection_name = " in section
+    services = re.findall(r"for service in ([a-z ]+);", section)
+    assert [set(one.split()) for one in services] == [{"api", "worker", "solo"}] * 2
+    order = [section.index(word) for word in ("--scaling=0", "clone", "--scaling=auto")]
+    assert order == sorted(order)
+    set_first = section.index('INSTANCE="$(terraform')
+    assert set_first < section.index('"$INSTANCE"')
 
 
 def test_costs_in_the_page_are_those_of_the_script():

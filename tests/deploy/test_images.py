@@ -22,6 +22,8 @@ _BOTH = [
     "common.db.cloud_sql",
     "common.providers.identity.google",
     "common.providers.queue.cloud_tasks_calls",
+    "common.providers.llm.gemini",
+    "common.providers.llm.openai",
     "common.providers.storage.gcs",
     "common.providers.storage.s3",
     "common.tracing.otlp",
@@ -30,14 +32,12 @@ _WORKER = [
     "common.exports.apkg",
     "common.exports.pdf",
     "common.providers.events.pubsub_topic",
-    "common.providers.llm.gemini",
-    "common.providers.llm.openai",
     "common.providers.speech.google",
     "common.providers.speech.openai",
 ]
 _FOR_THE_WORKER = [
-    *("fpdf", "genanki", "google.cloud.pubsub_v1", "google.genai"),
-    *("google.cloud.speech_v2", "numpy", "openai", "uharfbuzz"),
+    *("fpdf", "genanki", "google.cloud.pubsub_v1", "google.cloud.speech_v2"),
+    *("numpy", "uharfbuzz"),
 ]
 _FOR_NOBODY = [
     "faster_whisper",

@@ -1,4 +1,4 @@
-"""Twelve mistakes, each made in a copy of terraform/, each caught by its own check."""
+"""Mistakes, each made in a copy of terraform/, each caught by its own check."""
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -66,6 +66,41 @@ MISTAKES = {
         '    PLC_WRITE_API_TOKEN = "letmein"\n    DATABASE_URL ',
         "secrets_are_references",
         "api: PLC_WRITE_API_TOKEN is a plain value",
+    ),
+    "a promise that is not the runbook's": Mistake(
+        "monitoring.tf",
+        "goal                = 0.95",
+        "goal                = 0.9",
+        "promises_are_those_of_the_runbook",
+        "in-time: 90.0 %, promised are 95.0 %",
+    ),
+    "answers of the worker counted as the API's": Mistake(
+        "monitoring.tf",
+        '      total_service_filter = "${local._api} ',
+        '      total_service_filter = "${local._services} ',
+        "answers_are_those_of_the_api",
+        "not only the API's answers are counted",
+    ),
+    "runs counted for jobs": Mistake(
+        "monitoring.tf",
+        '_ends = "jsonPayload.message=\\"job.updated\\"',
+        '_ends = "jsonPayload.message=\\"job.run.start\\"',
+        "jobs_are_counted_by_type_at_their_end",
+        'does not ask for jsonPayload.message="job.updated"',
+    ),
+    "word of every file to the worker": Mistake(
+        "storage.tf",
+        'object_prefix}/uploads/"',
+        'object_prefix}/"',
+        "the_bucket_is_the_services_own",
+        "uploads are told of under pegasus/",
+    ),
+    "Vertex AI without its role": Mistake(
+        "worker.tf",
+        '"roles/aiplatform.user" = local.vertex_is_allowed',
+        '"roles/aiplatform.user" = !local.vertex_is_allowed',
+        "rights_are_exact",
+        "worker has roles/aiplatform.user on project, which nothing needs",
     ),
     "an unset variable": Mistake(
         "locals.tf",

@@ -151,6 +151,13 @@ def test_no_secret_is_written_down():
             assert not code.is_secret(variable) or value in (FILLED_IN, URL), variable
 
 
+def test_compose_says_who_cannot_reach_its_storage():
+    text = (ROOT / "docker-compose.yml").read_text()
+    [address] = re.findall(r"^# .*(http://storage:\d+)", text, re.MULTILINE)
+    assert address in COMPOSE["services"]["storage"]["command"]
+    assert "ports" not in COMPOSE["services"]["storage"]
+
+
 def test_compose_waits_for_what_exists():
     services = COMPOSE["services"]
     for name, service in services.items():

@@ -35,7 +35,7 @@ def machine(tmp_path):
     made.answer("*describe*--flatten*", before)
     made.answer("*describe*status.url*", f"echo {API}")
     made.answer("curl*metadata*", "printf from-metadata")
-    made.answer("curl*/health/ready*", "echo ready")
+    made.answer("curl*/health/ready*", 'cat >> "$FAKES/said"; echo ready')
     return made
 
 
@@ -46,6 +46,11 @@ def ship(machine, *steps, **more):
         if done.returncode != 0:
             break
     return done
+
+
+def headers(machine):
+    """Return what curl was given by standard input."""
+    return (machine.folder / "fakes" / "said").read_text()
 
 
 def shape(call):
@@ -115,14 +120,22 @@ def test_it_is_asked_with_a_token_for_the_service(machine):
     ship(machine, "smoke")
     [asked] = machine.called("metadata.google")
     assert f"audience={API}" in asked
-    assert machine.called("Bearer from-metadata", TAGGED)
+    assert headers(machine) == "Authorization: Bearer from-metadata"
+    assert machine.called("--header @-", TAGGED)
+
+
+def test_no_token_stands_in_a_command_line(machine):
+    assert ship(machine).returncode == 0
+    assert "Bearer from-metadata" in headers(machine)
+    assert machine.called("from-metadata") == []
 
 
 def test_elsewhere_gcloud_gives_the_token(machine):
     machine.answer("curl*metadata*", "exit 6")
     machine.answer("*print-identity-token*", "echo of-a-person")
     assert ship(machine, "smoke").returncode == 0
-    assert machine.called("Bearer of-a-person", TAGGED)
+    assert headers(machine) == "Authorization: Bearer of-a-person"
+    assert machine.called("--header @-", TAGGED)
 
 
 def test_a_revision_that_does_not_answer_gets_no_traffic(machine):

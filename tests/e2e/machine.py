@@ -14,7 +14,11 @@ from common.local.stack import Place
 from tests.folders import open_folder
 
 # What somebody has set for their own Pegasus must not change what is tested.
-_OURS = ("PLC_", "PEGASUS_", "OPENAI_", "DATABASE_URL", "STORAGE_MODE", "PORT")
+_OURS = (
+    *("PLC_", "PEGASUS_", "OPENAI_", "DATABASE_URL", "STORAGE_MODE", "PORT"),
+    *("SECRET_KEY", "ADMIN_TOKEN", "VIDWIZ_", "WIZ_", "JWT_", "GOOGLE_CLIENT_ID"),
+    *("ENVIRONMENT", "DB_URL"),
+)
 _PATIENCE_SECONDS = 60  # long enough for a machine that does ten other things
 _LOOK_SECONDS = 0.05
 

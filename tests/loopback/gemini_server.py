@@ -23,7 +23,10 @@ KEY = "gemini-loopback-0123456789abcdef"
 TOKEN = "ya29.loopback-token"  # what ``/token`` gives to those with a key file
 PROJECT = "loopback"
 
-_MODEL = r"(?P<model>[\w.-]+):generateContent"
+_MODEL = (
+    r"(?P<model>[\w.-]+):(?:generateContent"
+    r"|(?P<stream>streamGenerateContent)\?alt=sse)"
+)
 _BY_KEY = re.compile(rf"/v1(?:beta)?/models/{_MODEL}")
 _BY_PROJECT = re.compile(
     rf"/v1(?:beta1)?/projects/(?P<project>[\w-]+)/locations/(?P<location>[\w-]+)"
@@ -71,6 +74,7 @@ class Asked:
     fields: dict[str, Any]
     model: str = ""
     project: str | None = None
+    stream: bool = False
 
     @property
     def user(self) -> str:
@@ -147,6 +151,22 @@ def said(document: Any, finish: str | None = "STOP", **usage: int) -> Answer:
     )
 
 
+def streamed(*pieces: str, finish: str | None = "STOP") -> Answer:
+    """Return an answer piece by piece, after a thought; the last one counts."""
+    parts = [{"text": "Hm…", "thought": True}, *({"text": piece} for piece in pieces)]
+    events: list[dict[str, Any]] = [
+        {"candidates": [{"content": {"parts": [part], "role": "model"}, "index": 0}]}
+        for part in parts
+    ]
+    used = {"promptTokenCount": 1000, "candidatesTokenCount": 150}
+    last: dict[str, Any] = {"index": 0, "content": {"parts": [{"text": ""}]}}
+    if finish is not None:
+        events.append({"candidates": [last | {"finishReason": finish}]})
+    events[-1]["usageMetadata"] = used | {"thoughtsTokenCount": 50}
+    lines = [f"data: {json.dumps(event)}\r\n\r\n" for event in events]
+    return Answer("".join(lines).encode(), content_type="text/event-stream")
+
+
 def blocked(reason: str) -> Answer:
     """Return the answer to a prompt that is not let through: no candidates."""
     return Answer({"promptFeedback": {"blockReason": reason}})
@@ -159,6 +179,7 @@ class GeminiServer:
         self.script: deque[Answer] = deque()
         self.asked: list[Asked] = []
         self.chat: Callable[[Asked], Answer] = study
+        self.talk: Callable[[Asked], Answer] = lambda _asked: streamed("Yes.")
         self.key = KEY
         self.closing = threading.Event()
         self._http = _Http(("127.0.0.1", port), _Handler)
@@ -191,7 +212,8 @@ class GeminiServer:
         self.asked.append(asked)
         if self.script:
             return self.script.popleft()
-        return self._refused(asked) or self.chat(asked)
+        answer = self.talk if asked.stream else self.chat
+        return self._refused(asked) or answer(asked)
 
     def _refused(self, asked: Asked) -> Answer | None:
         if asked.project is None and asked.headers.get("x-goog-api-key") != self.key:
@@ -250,9 +272,18 @@ def _reached(nodes: list[dict[str, Any]], schema: dict[str, Any]) -> set[str]:
 
 def _asked(path: str, headers: dict[str, str], fields: dict[str, Any]) -> Asked | None:
     if found := _BY_KEY.fullmatch(path):
-        return Asked(path, headers, fields, found["model"])
+        return Asked(
+            path, headers, fields, found["model"], stream=bool(found["stream"])
+        )
     if found := _BY_PROJECT.fullmatch(path):
-        return Asked(path, headers, fields, found["model"], found["project"])
+        return Asked(
+            path,
+            headers,
+            fields,
+            found["model"],
+            found["project"],
+            stream=bool(found["stream"]),
+        )
     return None
 
 

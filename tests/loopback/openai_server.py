@@ -99,6 +99,24 @@ def said(document: Any, **message) -> Answer:
     )
 
 
+def streamed(*pieces: str, finish_reason: str | None = "stop", **delta) -> Answer:
+    """Return a chat completion piece by piece, and at its end what it used."""
+    chunk = {"id": "c-1", "object": "chat.completion.chunk", "created": 1}
+    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
+    deltas += [{"content": piece} for piece in pieces]
+    choices: list[list[dict[str, Any]]] = [
+        [{"index": 0, "delta": one, "finish_reason": None}] for one in deltas
+    ]
+    if finish_reason is not None:
+        choices.append([{"index": 0, "delta": delta, "finish_reason": finish_reason}])
+    events = [chunk | {"model": "loopback", "choices": one} for one in choices]
+    used = {"prompt_tokens": 1000, "completion_tokens": 200, "total_tokens": 1200}
+    events.append(chunk | {"model": "loopback", "choices": [], "usage": used})
+    lines = [f"data: {json.dumps(event)}\n\n" for event in events]
+    body = "".join((*lines, "data: [DONE]\n\n")).encode()
+    return Answer(body, content_type="text/event-stream")
+
+
 def part(start: float, end: float, text: str, **signals: float) -> dict[str, Any]:
     """Return one segment of a verbose transcription."""
     return {
@@ -136,6 +154,7 @@ class OpenAIServer:
         self.script: deque[Answer] = deque()
         self.asked: list[Asked] = []
         self.chat: Callable[[Asked], Answer] = lambda _asked: said({})
+        self.talk: Callable[[Asked], Answer] = lambda _asked: streamed("Yes.")
         self.knows_schemas = True
         self.closing = threading.Event()
         self._http = _Http(("127.0.0.1", 0), _Handler)
@@ -168,6 +187,8 @@ class OpenAIServer:
         match asked.path:
             case "/v1/audio/transcriptions":
                 return _refused_speech(asked) or _speech(asked)
+            case "/v1/chat/completions" if asked.fields.get("stream"):
+                return self.talk(asked)
             case "/v1/chat/completions":
                 return self._refused_chat(asked) or self.chat(asked)
             case path:

@@ -32,7 +32,7 @@ from urllib.parse import quote
 import grpc
 from google.cloud import speech_v2 as api
 from google.longrunning import operations_pb2
-from google.protobuf import any_pb2
+from google.protobuf import any_pb2, empty_pb2
 from google.rpc import code_pb2, status_pb2
 from grpc_status import rpc_status
 
@@ -147,6 +147,13 @@ class SpeechServer:
         answer.name, answer.done = asked.name, True
         return answer
 
+    def cancel_operation(self, asked: Any, _context: grpc.ServicerContext) -> Any:
+        if found := self.operations.get(asked.name):
+            cancelled = status_pb2.Status(code=code_pb2.CANCELLED, message="Stopped.")
+            found.answer = lambda: operations_pb2.Operation(error=cancelled)
+            found.due = 0.0
+        return empty_pb2.Empty()
+
     def _handlers(self) -> tuple[Any, ...]:
         speech = {
             "Recognize": self._method(self.recognize, api.RecognizeRequest.deserialize),
@@ -156,6 +163,8 @@ class SpeechServer:
         }
         parse = operations_pb2.GetOperationRequest.FromString
         operations = {"GetOperation": self._method(self.get_operation, parse)}
+        parse = operations_pb2.CancelOperationRequest.FromString
+        operations["CancelOperation"] = self._method(self.cancel_operation, parse)
         handler = grpc.method_handlers_generic_handler
         return (
             handler("google.cloud.speech.v2.Speech", speech),
@@ -239,7 +248,7 @@ def _packed(message: Any) -> any_pb2.Any:
 
 
 def _serialized(answer: Any) -> bytes:
-    if isinstance(answer, operations_pb2.Operation):
+    if isinstance(answer, operations_pb2.Operation | empty_pb2.Empty):
         return bytes(answer.SerializeToString())
     return bytes(type(answer).serialize(answer))
 

@@ -1,8 +1,10 @@
 """What a language model on loopback answers: our extractive engine reads its prompt."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
+from common.briefs import BriefMaterial
 from common.presets import presets
 from common.providers.llm.extractive import ExtractiveModel
 from common.study import StudyMaterial
@@ -22,6 +24,8 @@ def written(prompt: str, schema: dict[str, Any] | None) -> dict[str, Any]:
     segments = _segments(text)
     if schema is not None and "notes" in schema.get("properties", {}):
         return {"notes": [_note(one.text) for one in segments[:10]]}
+    if schema is not None and {"text", "questions"} & set(schema.get("properties", {})):
+        return _short_text(segments, schema["properties"])
     material = StudyMaterial(
         title=_field(text, "Lecture"),
         language=_field(text, "Language") or "en",
@@ -31,6 +35,15 @@ def written(prompt: str, schema: dict[str, Any] | None) -> dict[str, Any]:
     draft = ExtractiveModel().study(material, _never)
     found: dict[str, Any] = _without_places(draft.model_dump(mode="json"))
     return found
+
+
+def _short_text(segments: list[Segment], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a note, or a summary with questions, as the schema wants it."""
+    material = BriefMaterial("A video", "en", segments, 0 if "text" in wanted else None)
+    found = ExtractiveModel().brief(material, _never)
+    if "text" in wanted:
+        return {"text": found.text.ljust(40, ".")}
+    return {"summary": found.text, "questions": list(found.questions)}
 
 
 def _segments(text: str) -> list[Segment]:

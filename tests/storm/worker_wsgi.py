@@ -69,8 +69,10 @@ class _Speech:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 
-    def recognize(self, flac: bytes, *, language: str) -> Any:
-        heard = self.inner.recognize(flac, language=language)
+    def recognize(
+        self, flac: bytes, *, language: str, prompt: str | None = None
+    ) -> Any:
+        heard = self.inner.recognize(flac, language=language, prompt=prompt)
         if any(segment.text == POISON for segment in heard.segments):
             _NOTES.write("poisoned", worker=_WORKER, **_here.about)
             _die()

@@ -211,3 +211,13 @@ def test_what_a_failed_try_left_in_storage_is_removed_a_day_later(
     left = [key for key in doomed if key.startswith("artifacts/")]
     assert len(left) == 5
     assert all(deps.storage.size_bytes(key) for key in left)
+
+
+def test_what_was_written_can_be_searched(transcribed, generate, db):
+    generate()
+    query = select(func.count()).where(
+        Artifact.artifact_type == "summary",
+        Artifact.search.bool_op("@@")(func.websearch_to_tsquery("english", "physics")),
+    )
+    with db.begin() as session:
+        assert session.scalar(query) == 1

@@ -15,6 +15,7 @@ from sqlalchemy import event, select, update
 from common import threads
 from common.errors import Unavailable
 from common.models import (
+    Asset,
     DoomedObject,
     Job,
     Lecture,
@@ -464,3 +465,17 @@ def test_no_job_is_ever_made_or_changed(run, lecture, db):
     run()
     with db.begin() as session:
         assert session.scalars(select(Job.state)).all() == ["failed"]
+
+
+def test_files_of_projects_are_kept_until_they_are_deleted(db, deps):
+    """A lecture's recording is a means to its transcript; a project's film is what
+    people edit."""
+    asset = factories.asset(db)
+    old = datetime.now(UTC) - timedelta(days=1000)
+    with db.begin() as session:
+        session.execute(update(Recording).values(created_at=old))
+        session.execute(update(Asset).values(created_at=old))
+    report = retention.run(deps)
+    assert (report.audioDeleted, report.transcriptsDeleted) == (0, 0)
+    with db.begin() as session:
+        assert session.get_one(Recording, asset.recording_id).object_key

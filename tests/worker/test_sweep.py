@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 
 import pytest
+from sqlalchemy import func, select, text
 
 from common import objects
-from common.models import Job, Lecture
+from common.models import ChatQuota, Conversation, Job, Lecture
 from tests import invariants
+from tests.api import talking
 from tests.common.job_steps import (
     add,
     change,
@@ -26,6 +28,7 @@ NOTHING = {
     "woken": 0,
     "sent": 0,
     "events_sent": 0,
+    "operations_ended": 0,
     "uploads_ended": 0,
     "objects_removed": 0,
 }
@@ -173,3 +176,14 @@ def test_more_objects_than_one_batch_are_all_removed(sweep, db):
         objects.doom(session, keys, after=timedelta(0))
 
     assert sweep()["objects_removed"] == 230
+
+
+def test_old_counts_and_old_talks_of_guests_go(sweep, db):
+    talking.talk(db, talking.video(db), guest="0" * 64)
+    with db.begin() as session:
+        session.execute(text("update conversations set updated_at = '2026-01-01'"))
+        session.execute(text("insert into chat_quotas values ('x', '2026-01-01', 1)"))
+    sweep()
+    with db.begin() as session:
+        assert session.scalar(select(func.count(Conversation.id))) == 0
+        assert session.scalar(select(func.count(ChatQuota.owner))) == 0

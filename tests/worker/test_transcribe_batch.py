@@ -1,22 +1,25 @@
 """Long recordings go to Google as one object: real clients, servers on loopback."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from common import budget
-from common.jobs import Transcription, enqueue
+from common.jobs import Transcription, cancel, enqueue
 from common.media.container import decode
 from common.media.flac import encode_flac
-from common.models import DoomedObject, UsageEntry
+from common.models import BatchOperation, DoomedObject, UsageEntry
 from common.providers.speech.google import GoogleSpeech
 from common.providers.storage.local import LocalStorage
 from tests import invariants
 from tests.buckets import gcs_storage
+from tests.common.job_steps import lapse
 from tests.conftest import make_deps
 from tests.contract.test_google_speech import settings_for
 from tests.loopback.gcs_server import GcsServer
@@ -25,6 +28,7 @@ from tests.loopback.speech_results import result
 from tests.loopback.speech_server import SpeechServer, objects_of
 from tests.media_samples import bursts, sine, write
 from tests.worker.talks import jobs_of, lecture_status, segments, transcript
+from worker_service.schedules import sweep
 
 SECONDS = 70  # more than one call takes
 
@@ -318,3 +322,135 @@ def test_what_the_budget_does_not_hold_is_not_started(
     worker.run_all(queue)
     assert server.asked == []
     assert only_job(db).state == "failed"
+
+
+def paid(db):
+    """Return what the ledger says of each call: milliseconds and cost."""
+    with db.begin() as session:
+        used = session.execute(select(UsageEntry.audio_ms, UsageEntry.cost_usd_micros))
+        return [tuple(row) for row in used]
+
+
+def at_work(db):
+    with db.begin() as session:
+        return session.scalar(select(func.count()).select_from(BatchOperation))
+
+
+@dataclass
+class Meanwhile:
+    """A recogniser, of whose users one meets something between asking and saving."""
+
+    speech: Any
+    name: str
+    events: list[Callable[[], object]]
+
+    def __getattr__(self, name):
+        found = getattr(self.speech, name)
+        if name == "batch":
+            return Meanwhile(found, self.name, self.events)
+        return self._eventful(found) if name == self.name else found
+
+    def _eventful(self, call):
+        def once(*args, **kwargs):
+            answer = call(*args, **kwargs)
+            if self.events:
+                self.events.pop()()
+            return answer
+
+        return once
+
+
+@pytest.mark.parametrize("settings", [1.0], indirect=True)
+def test_a_worker_that_was_frozen_counts_nothing_twice(
+    worker, ingest, deliver, queue, server, db, talk, deps, google
+):
+    ingest(talk, "talk.flac")
+    deliver()
+
+    def freeze():
+        lapse(db, only_job(db).id)
+        sweep.run(deps)
+        worker.run_all(queue)  # another one, to the end
+
+    frozen = Meanwhile(google, "poll", [freeze])
+    object.__setattr__(deps, "speech", lambda *_: frozen)
+    worker.run_all(queue)
+    cost = round(SECONDS / 60 * 16_000)
+    assert paid(db) == [(SECONDS * 1000, cost)]
+    assert spent(db) == cost
+    assert (only_job(db).state, at_work(db)) == ("succeeded", 0)
+
+
+def end_job(api, db, how="deleted"):
+    if how == "deleted":
+        assert api.delete("/lectures/l1").status_code == 200
+        return
+    with db.begin() as session:
+        assert cancel(session, only_job(db).id)
+
+
+@pytest.mark.parametrize("settings", [1.0], indirect=True)
+@pytest.mark.parametrize("how", ["cancelled", "deleted"])
+def test_the_operation_of_a_job_that_is_not_wanted_is_cancelled(
+    ingest, deliver, server, db, talk, deps, api, how
+):
+    server.seconds = 60
+    ingest(talk, "talk.flac")
+    deliver()
+    sweep.run(deps)
+    assert (at_work(db), server.count("CancelOperation")) == (1, 0)
+    end_job(api, db, how)
+    assert sweep.run(deps).operations_ended == 1
+    assert sweep.run(deps).operations_ended == 0
+    assert (at_work(db), server.count("CancelOperation")) == (0, 1)
+    assert paid(db) == [(SECONDS * 1000, None)]  # nobody tells what it cost
+    assert spent(db) == round(SECONDS / 60 * 16_000)
+
+
+@pytest.mark.parametrize("settings", [1.0], indirect=True)
+def test_what_is_done_before_it_is_cancelled_is_written_down(
+    ingest, deliver, server, db, talk, deps, api
+):
+    ingest(talk, "talk.flac")
+    deliver()
+    end_job(api, db)
+    sweep.run(deps)
+    assert server.count("CancelOperation") == 0
+    assert paid(db) == [(SECONDS * 1000, round(SECONDS / 60 * 16_000))]
+
+
+def test_an_operation_begun_for_a_lost_job_is_cancelled(
+    worker, ingest, queue, server, db, talk, deps, google, api
+):
+    server.seconds = 60
+    ingest(talk, "talk.flac")
+    lost = Meanwhile(google, "start", [lambda: end_job(api, db)])
+    object.__setattr__(deps, "speech", lambda *_: lost)
+    worker.run_all(queue)
+    sweep.run(deps)
+    assert (at_work(db), server.count("CancelOperation")) == (0, 1)
+
+
+@pytest.mark.parametrize("settings", [1.0], indirect=True)
+def test_an_operation_that_failed_for_nothing_costs_nothing(
+    ingest, deliver, server, db, talk, deps, api
+):
+    server.faults.append(Fault("BatchRecognize", "INVALID_ARGUMENT", place="operation"))
+    ingest(talk, "talk.flac")
+    deliver()
+    end_job(api, db)
+    sweep.run(deps)
+    assert (paid(db), spent(db), at_work(db)) == ([], 0, 0)
+
+
+def test_an_operation_that_cannot_be_reached_is_cancelled_later(
+    ingest, deliver, server, db, talk, deps, api
+):
+    server.seconds = 60
+    ingest(talk, "talk.flac")
+    deliver()
+    end_job(api, db)
+    server.faults.append(Fault("CancelOperation", "UNAVAILABLE"))
+    assert sweep.run(deps).operations_ended == 0
+    assert sweep.run(deps).operations_ended == 1
+    assert server.count("CancelOperation") == 2

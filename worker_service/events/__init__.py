@@ -45,6 +45,6 @@ def deliver(name: str, body: bytes, deps: Deps) -> HTTPStatus:
     except SQLAlchemyError as exc:
         if not is_away(exc):
             raise
-        log.warning("database not available", extra={"error": type(exc).__name__})
+        log.warning("database unavailable", extra={"error": type(exc).__name__})
         return HTTPStatus.SERVICE_UNAVAILABLE
     return HTTPStatus.NO_CONTENT

@@ -10,17 +10,36 @@ from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from common import events
+from common import events, videos
 from common.jobs import (
+    AiNote,
+    AssetTranscription,
     Export,
     Generation,
+    Ingest,
     Payload,
     Rescued,
+    SceneDetection,
+    TimelineExport,
     Transcription,
     TranscriptionChunk,
+    VideoMetadata,
+    VideoSummary,
+    VideoTranscript,
 )
 from common.models import Job, JobState
-from worker_service.handlers import export, generate, transcribe, transcribe_chunk
+from worker_service.handlers import (
+    export,
+    find_scenes,
+    generate,
+    ingest,
+    render_timeline,
+    summarise_video,
+    transcribe,
+    transcribe_asset,
+    transcribe_chunk,
+    write_note,
+)
 from worker_service.work import Work
 
 log = logging.getLogger(__name__)
@@ -47,10 +66,23 @@ class Handler(Generic[P]):
 _ALL: tuple[Handler[Any], ...] = (
     Handler(Transcription, transcribe.run, transcribe.failed),
     Handler(TranscriptionChunk, transcribe_chunk.run),
+    Handler(Ingest, ingest.run, ingest.failed),
+    Handler(AssetTranscription, transcribe_asset.run),
+    Handler(SceneDetection, find_scenes.run),
     Handler(Generation, generate.run),
     Handler(Export, export.run),
+    Handler(TimelineExport, render_timeline.run),
+    Handler(VideoSummary, summarise_video.run),
+    Handler(AiNote, write_note.run, write_note.failed),
 )
 HANDLERS: dict[str, Handler[Any]] = {h.payload.kind: h for h in _ALL}
+
+# Jobs that helpers outside do: of these only the end is ours.
+ENDINGS: dict[str, tuple[type[Payload], Callable[[Session, Any], None]]] = {
+    **{kind: (handler.payload, handler.failed) for kind, handler in HANDLERS.items()},
+    VideoMetadata.kind: (VideoMetadata, videos.failed),
+    VideoTranscript.kind: (VideoTranscript, videos.failed),
+}
 
 
 def after_failure(
@@ -73,7 +105,7 @@ def fail_rescued(session: Session, rescued: Iterable[Rescued]) -> None:
 def _log_failure(job: Rescued) -> None:
     """Have those who watch the logs see it: no run of the job is there to say so."""
     about = {"job_id": str(job.job_id), "job_type": job.kind}
-    log.info("job.updated", extra={**about, "status": job.state})
+    log.info("job.updated", extra={"job_type": job.kind, **about, "status": job.state})
     if job.error_code == "poison_pill":
         log.error("job.poison", extra=about)
 
@@ -84,16 +116,16 @@ def _change(session: Session, kind: str, payload: Mapping[str, Any]) -> None:
     A job that this version cannot read has still failed, and must not keep others
     from being rescued: nothing more is done for it.
     """
-    handler = HANDLERS.get(kind)
-    if handler is None:
+    if kind not in ENDINGS:
         log.error("no handler for a failed job", extra={"job_type": kind})
         return
+    form, end = ENDINGS[kind]
     try:
-        parsed = handler.payload.model_validate(payload)
+        parsed = form.model_validate(payload)
     except ValidationError:
         log.exception("unreadable payload of a failed job", extra={"job_type": kind})
         return
-    handler.failed(session, parsed)
+    end(session, parsed)
 
 
 def _tell(session: Session, job_ids: list[UUID]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select
 
-from common import events, object_keys, objects
+from common import events, object_keys, objects, transcripts
 from common.errors import NotFound
 from common.exports import FORMATS
 from common.exports.quality import check_exportable
@@ -27,7 +27,6 @@ from common.study import (
     StudyPack,
     SummaryDocument,
 )
-from worker_service.transcripts import segments_of
 from worker_service.work import Work
 
 _NOW = timedelta(0)
@@ -90,7 +89,7 @@ def _pack(work: Work[Export]) -> StudyPack:
                 select(Artifact).where(Artifact.lecture_id == lecture_id)
             )
         }
-        segments = segments_of(session, lecture.recording_id)
+        segments = transcripts.segments_of(session, lecture.recording_id)
     check_exportable(documents, work.deps.settings.export_min_summary_sections)
     base = work.deps.settings.public_url.rstrip("/")
     return StudyPack(

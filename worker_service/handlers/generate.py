@@ -1,7 +1,7 @@
 """Write a lecture's study material from its transcript."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from io import BytesIO
 from typing import Any
@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import delete, insert, update
 from sqlalchemy.orm import Session
 
-from common import budget, events, ledger, object_keys, objects, threads, tracing
+from common import events, object_keys, objects, study_index, threads, transcripts
 from common.errors import Conflict, NotFound, Unavailable
 from common.grounding import ground
 from common.jobs import Generation
@@ -21,12 +21,9 @@ from common.models import (
     TranscriptRecord,
 )
 from common.presets import presets
-from common.providers.llm import Reply
 from common.study import Document, StudyDraft, StudyMaterial
-from common.usage import Estimate
 from worker_service import study_documents
-from worker_service.spending import set_aside
-from worker_service.transcripts import segments_of
+from worker_service.remembered import Remembered
 from worker_service.work import Work
 
 _NOW = timedelta(0)
@@ -63,6 +60,7 @@ def run(work: Work[Generation]) -> None:
     with work.finish(result, changes_threads=True) as session:
         _require_lecture(session, lecture)
         _replace(session, _rows(work, lecture, documents, keys))
+        study_index.index(session, lecture.id)
         if threads.replace(session, *found) != thread_ids:
             raise Unavailable("Another lecture of the course was at work.")
         objects.spare(session, keys.values())
@@ -90,7 +88,7 @@ def _read(work: Work[Generation]) -> tuple[Lecture, StudyMaterial]:
         transcript = session.get(TranscriptRecord, lecture.recording_id)
         if transcript is None:
             raise Conflict("Transcript not found.", code="transcript_missing")
-        segments = segments_of(session, lecture.recording_id)
+        segments = transcripts.segments_of(session, lecture.recording_id)
         known = threads.known(session, lecture.course_id, lecture.id)
     if not segments:
         raise Conflict("Transcript text is empty.", code="transcript_empty")
@@ -111,35 +109,9 @@ def _draft(work: Work[Generation], material: StudyMaterial) -> StudyDraft:
     if saved is not None:
         return StudyDraft.model_validate(saved)
     model = work.deps.llm(work.payload.provider, work.payload.model)
-    draft = ground(model.study(material, _Remember(work)), material.segments)
+    draft = ground(model.study(material, Remembered(work)), material.segments)
     work.save({"draft": draft.model_dump(mode="json")}, progress=90)
     return draft
-
-
-class _Remember:
-    """Saves each paid answer under its job and step; see ``Remember``."""
-
-    def __init__(self, work: Work[Generation]) -> None:
-        self._work = work
-
-    def __call__(
-        self, step: str, call: Callable[[], Reply], most: Estimate
-    ) -> dict[str, Any]:
-        work, job_id = self._work, self._work.lease.job_id
-        key = ledger.key(need="llm", job_id=job_id, step=step)
-        with work.deps.db.begin() as session:
-            saved = ledger.recall(session, key)
-        if saved is not None:
-            return saved
-        work.pulse.check()
-        span = tracing.span("llm.ask", "client", step=step)
-        with set_aside(work.deps, most) as held, span:
-            reply = call()
-        used = reply.usage
-        with work.deps.db.begin() as session:
-            ledger.record(session, key, reply.document, usage=used, job_id=job_id)
-            budget.settle(session, held, used.cost_usd_micros)
-        return reply.document
 
 
 def _store(

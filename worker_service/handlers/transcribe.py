@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session
 from common import jobs, object_keys
 from common.documents.check import pages as read_document
 from common.documents.passages import segments
-from common.errors import NotFound, ProviderError
-from common.jobs import Transcription, TranscriptionChunk
+from common.errors import ProviderError
+from common.jobs import Recognition, Transcription, TranscriptionChunk
 from common.media.pcm import RATE
 from common.models import Job, JobState, Lecture, LectureStatus, Recording
 from common.transcript import Engine, Transcript
 from worker_service import batches, plans
 from worker_service.handlers import transcribe_chunk
+from worker_service.homes import Home, LectureHome
 from worker_service.transcripts import assemble, publish
 from worker_service.work import Work
 
@@ -24,6 +25,14 @@ _PLANNED = 10  # percent of the work that is done once the recording is cut
 
 
 def run(work: Work[Transcription]) -> None:
+    """Write the transcript of a lecture's recording.
+
+    May be run again, see ``transcribe``.
+    """
+    transcribe(work, LectureHome(work))
+
+
+def transcribe(work: Work[Recognition], home: Home) -> None:
     """Write the recording's transcript.
 
     The job is run up to three times on its way: it plans, waits while its pieces are
@@ -32,9 +41,10 @@ def run(work: Work[Transcription]) -> None:
     """
     plan = work.lease.checkpoint.get("plan")
     if plan is None:
-        recording = _start(work)
+        with work.deps.db.begin() as session:
+            recording = home.start(session)
         if recording.kind == "pdf":
-            _read(work, recording)
+            _read(work, home, recording)
             return
         plan = plans.plan(work, recording.object_key or "")
         work.save({"plan": plan}, progress=_PLANNED)
@@ -45,7 +55,8 @@ def run(work: Work[Transcription]) -> None:
     if len(pieces) == 1:
         work.pulse.check()
         _recognize(work, plan, pieces[0])
-    publish(work, plan, assemble(work, plan, pieces, _failures(work, len(pieces))))
+    transcript = assemble(work, plan, pieces, _failures(work, len(pieces)))
+    publish(work, home, plan, transcript)
 
 
 def failed(session: Session, payload: Transcription) -> None:
@@ -60,7 +71,7 @@ def failed(session: Session, payload: Transcription) -> None:
     )
 
 
-def _read(work: Work[Transcription], recording: Recording) -> None:
+def _read(work: Work[Recognition], home: Home, recording: Recording) -> None:
     """Take a document's own text as its transcript: pages instead of times."""
     with work.deps.storage.read(recording.object_key or "") as source:
         found = read_document(source)
@@ -71,11 +82,11 @@ def _read(work: Work[Transcription], recording: Recording) -> None:
         total_ms=0,
         heard_ms=0,
     )
-    publish(work, {"created_at": _now(), "pieces": []}, transcript)
+    publish(work, home, {"created_at": _now(), "pieces": []}, transcript)
 
 
 def _recognize(
-    work: Work[Transcription], plan: dict[str, Any], piece: TranscriptionChunk
+    work: Work[Recognition], plan: dict[str, Any], piece: TranscriptionChunk
 ) -> None:
     """Have the only piece recognised: here, or where it is stored."""
     if plan.get("batch"):  # plans made before there were batches do not say
@@ -85,32 +96,12 @@ def _recognize(
         transcribe_chunk.recognize_once(piece, work.deps, work.lease.job_id)
 
 
-def _start(work: Work[Transcription]) -> Recording:
-    """Show that work has begun; return the recording, which still has its file."""
-    with work.deps.db.begin() as session:
-        found = session.execute(
-            update(Lecture)
-            .where(
-                Lecture.id == work.payload.lecture_id,
-                Lecture.recording_id == work.payload.recording_id,
-            )
-            .values(status=LectureStatus.TRANSCRIBING)
-            .returning(Lecture.id)
-        ).first()
-        if found is None:
-            raise NotFound("Neither PDF nor audio file found for lecture.")
-        recording = session.get_one(Recording, work.payload.recording_id)
-    if recording.object_key is None:
-        raise NotFound("Neither PDF nor audio file found for lecture.")
-    return recording
-
-
 def _now() -> str:
     return datetime.now(UTC).isoformat()
 
 
 def _piece(
-    work: Work[Transcription], plan: dict[str, Any], number: int
+    work: Work[Recognition], plan: dict[str, Any], number: int
 ) -> TranscriptionChunk:
     return TranscriptionChunk(
         number=number,
@@ -119,10 +110,12 @@ def _piece(
         provider=work.payload.provider,
         model=work.payload.model,
         language=work.payload.language,
+        prompt=work.payload.hint,
+        afresh=work.lease.job_id if work.payload.afresh else None,
     )
 
 
-def _fan_out(work: Work[Transcription], pieces: list[TranscriptionChunk]) -> None:
+def _fan_out(work: Work[Recognition], pieces: list[TranscriptionChunk]) -> None:
     """Make a job of each piece and wait for them, in one transaction."""
     parent = work.lease.job_id
     with work.deps.db.begin() as session:
@@ -137,7 +130,7 @@ def _fan_out(work: Work[Transcription], pieces: list[TranscriptionChunk]) -> Non
         jobs.wait_for_children(session, work.lease, len(pieces))
 
 
-def _failures(work: Work[Transcription], count: int) -> dict[int, str]:
+def _failures(work: Work[Recognition], count: int) -> dict[int, str]:
     """Return the error code of each piece that was given up.
 
     Raises:

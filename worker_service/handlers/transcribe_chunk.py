@@ -1,9 +1,11 @@
 """Recognise one piece of a recording."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
+
+from sqlalchemy.orm import Session
 
 from common import budget, ledger, tracing
 from common.deps import Deps
@@ -11,8 +13,8 @@ from common.jobs import TranscriptionChunk
 from common.media.flac import length_ms
 from common.providers import catalog
 from common.providers.speech import Heard, Speech
+from common.spending import set_aside
 from common.transcript import Segment
-from worker_service.spending import set_aside
 from worker_service.work import Work
 
 
@@ -40,7 +42,7 @@ def recognize_once(piece: TranscriptionChunk, deps: Deps, job_id: UUID) -> None:
     most = catalog.speech_estimate(speech.engine, seconds=seconds)
     span = tracing.span("speech.recognize", "client", provider=piece.provider)
     with set_aside(deps, most) as held, span:
-        heard = speech.recognize(flac, language=piece.language)
+        heard = speech.recognize(flac, language=piece.language, prompt=piece.prompt)
     remember(piece, deps, job_id, heard, held)
 
 
@@ -59,20 +61,46 @@ def remember(
     held: UUID | None = None,
 ) -> None:
     """Save the piece's answer and what it used; ``held`` was set aside for it."""
-    key = result_key(piece, deps.speech(piece.provider, piece.model))
+    speech = deps.speech(piece.provider, piece.model)
     with deps.db.begin() as session:
-        ledger.record(session, key, _document(heard), usage=heard.usage, job_id=job_id)
-        budget.settle(session, held, heard.usage.cost_usd_micros)
+        save(session, piece, speech, Answer(job_id, heard, held))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a job has heard, and what was set aside for that."""
+
+    job_id: UUID
+    heard: Heard
+    held: UUID | None
+
+
+def save(
+    session: Session, piece: TranscriptionChunk, speech: Speech, answer: Answer
+) -> None:
+    """Save the piece's answer in the caller's transaction."""
+    key, document = result_key(piece, speech), _document(answer.heard)
+    job_id, usage = answer.job_id, answer.heard.usage
+    ledger.record(session, key, document, usage=usage, job_id=job_id)
+    budget.settle(session, answer.held, usage.cost_usd_micros)
+    if piece.afresh:  # from now on it is everybody's answer
+        usual = result_key(piece.model_copy(update={"afresh": None}), speech)
+        ledger.supersede(session, usual, document, job_id=job_id)
 
 
 def result_key(piece: TranscriptionChunk, speech: Speech) -> str:
-    """Return the key of the piece's answer: the sound itself and who listens how."""
+    """Return the key of the piece's answer: the sound itself and who listens how.
+
+    What is asked for afresh has an answer of its own, for all tries of that job.
+    """
+    wishes = {"prompt": piece.prompt, "afresh": piece.afresh}
     return ledger.key(
         need="speech",
         sha256=piece.sha256,
         provider=speech.engine.provider,
         model=speech.engine.model,
         language=piece.language,
+        **{name: wish for name, wish in wishes.items() if wish},
     )
 
 

@@ -13,6 +13,8 @@ from common.deps import Deps
 from common.errors import AppError
 from common.events import inbox
 from common.models import IdempotencyKey, RateWindow
+from common.wiz import guests, quotas
+from worker_service import operations
 from worker_service.handlers import fail_rescued
 
 log = logging.getLogger(__name__)
@@ -32,6 +34,7 @@ class Swept:
     woken: int
     sent: int
     events_sent: int
+    operations_ended: int
     uploads_ended: int
     objects_removed: int
 
@@ -55,6 +58,7 @@ def run(deps: Deps, *, lost_after_seconds: float = LOST_AFTER_SECONDS) -> Swept:
         woken=len(woken),
         sent=_repeat(lambda: jobs.drain(deps.db, deps.queue.send)),
         events_sent=_repeat(lambda: events.drain(deps.db, deps.events.publish)),
+        operations_ended=operations.end_unwanted(deps),
         uploads_ended=uploads.sweep(deps).abandoned,  # which dooms objects
         objects_removed=_remove_doomed(deps),
     )
@@ -76,6 +80,8 @@ def _forget_expired(deps: Deps) -> None:
         inbox.forget_old(session)
         ledger.forget_old(session)
         budget.forget_old(session)
+        quotas.forget_old(session)
+        guests.forget_old(session)
         for model in (RateWindow, IdempotencyKey):
             session.execute(
                 delete(model).where(model.expires_at < func.clock_timestamp())

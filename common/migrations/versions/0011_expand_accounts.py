@@ -77,17 +77,43 @@ def upgrade() -> None:
     op.create_foreign_key(
         op.f("fk_uploads_owner_id"), "uploads", "users", ["owner_id"], ["id"]
     )
+    op.add_column("uploads", sa.Column("client", sa.String(), nullable=True))
     op.drop_constraint(op.f("ck_uploads_kind_is_known"), "uploads")
     op.create_check_constraint(
         op.f("ck_uploads_kind_is_known"), "uploads", "kind in ('audio', 'pdf', 'video')"
     )
+    op.add_column("threads", sa.Column("owner_id", sa.Integer(), nullable=True))
+    op.create_index(op.f("ix_threads_owner_id"), "threads", ["owner_id"])
+    op.create_foreign_key(
+        op.f("fk_threads_owner_id"), "threads", "users", ["owner_id"], ["id"]
+    )
+    op.drop_constraint(op.f("uq_threads_course_id"), "threads")
+    op.create_unique_constraint(
+        op.f("uq_threads_course_id"),
+        "threads",
+        ["course_id", "owner_id", "key"],
+        postgresql_nulls_not_distinct=True,
+    )
+    op.add_column(
+        "deletion_audit_events", sa.Column("owner_id", sa.Integer(), nullable=True)
+    )
 
 
 def downgrade() -> None:
+    op.drop_column("deletion_audit_events", "owner_id")
+    op.execute("delete from threads where owner_id is not null")
+    op.drop_constraint(op.f("uq_threads_course_id"), "threads")
+    op.create_unique_constraint(
+        op.f("uq_threads_course_id"), "threads", ["course_id", "key"]
+    )
+    op.drop_constraint(op.f("fk_threads_owner_id"), "threads", type_="foreignkey")
+    op.drop_index(op.f("ix_threads_owner_id"), table_name="threads")
+    op.drop_column("threads", "owner_id")
     op.drop_constraint(op.f("ck_uploads_kind_is_known"), "uploads")
     op.create_check_constraint(
         op.f("ck_uploads_kind_is_known"), "uploads", "kind in ('audio', 'pdf')"
     )
+    op.drop_column("uploads", "client")
     op.drop_constraint(op.f("fk_uploads_owner_id"), "uploads", type_="foreignkey")
     op.drop_index(op.f("ix_uploads_owner_id"), table_name="uploads")
     op.drop_column("uploads", "owner_id")

@@ -50,6 +50,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), sa.Identity(always=True), nullable=False),
         sa.Column("video_id", sa.String(), nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("video_title", sa.String(), nullable=True),
         sa.Column("timestamp", sa.String(), nullable=False),
         sa.Column("text", sa.String(), nullable=True),
         sa.Column(
@@ -86,6 +87,7 @@ def upgrade() -> None:
         "pull_tasks",
         sa.Column("id", sa.Integer(), sa.Identity(always=True), nullable=False),
         sa.Column("job_id", sa.Uuid(), nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
         sa.Column("video_id", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(
             ["job_id"],
@@ -100,7 +102,7 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_pull_tasks")),
-        sa.UniqueConstraint("job_id", name=op.f("uq_pull_tasks_job_id")),
+        sa.UniqueConstraint("job_id", "epoch", name=op.f("uq_pull_tasks_job_id")),
     )
     op.create_index(op.f("ix_pull_tasks_video_id"), "pull_tasks", ["video_id"])
 

@@ -1,5 +1,6 @@
-"""Who calls the worker: proved by a token in the form of Google's OIDC."""
+"""Who it is: proved by a token in the form of Google's OIDC."""
 
+from dataclasses import dataclass
 from typing import Protocol, assert_never
 
 from common.settings import Settings
@@ -28,6 +29,37 @@ class Identity(Protocol):
             Stranger: somebody did who is none of ours.
             ProviderUnavailable: the keys to check it with cannot be had for now.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who signs in. The e-mail is verified; it may have changed since the last time."""
+
+    subject: str
+    email: str | None
+    name: str | None
+    picture_url: str | None
+
+
+class People(Protocol):
+    """Tell from a token who signs in."""
+
+    def person(self, token: str) -> Person:
+        """Return the person.
+
+        Raises:
+            BadToken: nobody signed this for us, or the e-mail is not verified.
+            ProviderUnavailable: the keys to check it with cannot be had for now.
+        """
+
+
+def people_from_settings(settings: Settings) -> People | None:
+    """Return who vouches for people, if anybody does: only Google can."""
+    if settings.google_client_id is None:
+        return None
+    from common.providers.identity.google_people import GooglePeople
+
+    return GooglePeople(settings.google_client_id, certs_url=settings.oidc_certs_url)
 
 
 def from_settings(settings: Settings) -> Identity:

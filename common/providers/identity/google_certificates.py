@@ -67,7 +67,7 @@ class Certificates:
         Raises:
             ValueError: it is not what it should be.
         """
-        from google.auth.transport.requests import (  # noqa: PLC0415 - takes 0.3 s, and the API never comes here
+        from google.auth.transport.requests import (  # noqa: PLC0415 - takes 0.3 s, which a start need not wait for
             Request,
         )
 

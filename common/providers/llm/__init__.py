@@ -1,14 +1,17 @@
-"""Language models: from a transcript to study material."""
+"""Language models: from a transcript to study material, and to answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
+from common.briefs import Brief, BriefMaterial
 from common.errors import BadRequest
 from common.providers import catalog
+from common.scenes import SceneMaterial, Scenes
 from common.settings import Settings
 from common.study import StudyDraft, StudyMaterial
+from common.talk import Talk
 from common.transcript import Engine
 from common.usage import Estimate, Usage
 
@@ -39,7 +42,7 @@ class Remember(Protocol):
 
 
 class LanguageModel(Protocol):
-    """Write study material from a transcript."""
+    """Write from a transcript."""
 
     @property
     def engine(self) -> Engine:
@@ -53,6 +56,33 @@ class LanguageModel(Protocol):
             ProviderUnavailable: quota, time-out, 5xx or an answer cut short.
             ProviderAuthError: the key is wrong.
             ProviderError: the provider refuses, or never answers by the schema.
+        """
+
+    def brief(self, material: BriefMaterial, remember: Remember) -> Brief:
+        """Return one short text: a note on a moment, or a summary with questions.
+
+        Raises:
+            ProviderError: or one of its subclasses, as ``study`` says.
+        """
+
+    def scenes(self, material: SceneMaterial, remember: Remember) -> Scenes:
+        """Return the scenes of a film that are worth showing alone; may be none.
+
+        Raises:
+            ProviderError: or one of its subclasses, as ``study`` says.
+        """
+
+    def chat(self, talk: Talk) -> Iterator[str | Usage]:
+        """Yield the answer to a question piece by piece, and at the end what it used.
+
+        Closing the iterator ends the call. The words are the model's, unchecked.
+
+        Raises:
+            ProviderBusy: too many requests.
+            ProviderUnavailable: quota, time-out, 5xx or an answer cut short.
+            ProviderAuthError: the key is wrong.
+            ProviderError: the provider refuses, or the model gave the label of its
+                material away, which it only does when it obeys the material.
         """
 
 
@@ -100,6 +130,8 @@ def missing(settings: Settings, provider: str) -> str | None:
         "gemini": ("GEMINI_API_KEY", google_key),
         "vertex": ("GOOGLE_CLOUD_PROJECT", settings.google_cloud_project),
     }
+    if provider == "vertex" and not settings.vertex:
+        return "PEGASUS_VERTEX"
     variable, value = needed.get(provider, ("", "nothing is needed"))
     return None if value else variable
 

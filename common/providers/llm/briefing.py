@@ -7,6 +7,7 @@ from hashlib import sha256
 from common.presets import FACETS, Preset
 from common.prompts import prompt
 from common.study import KnownThread, StudyMaterial
+from common.talk import place
 from common.transcript import Segment
 
 # Scripts beyond extended Latin: a token holds about one character, never three.
@@ -72,7 +73,7 @@ def preset_text(preset: Preset) -> str:
 
 def transcript_lines(segments: Sequence[Segment]) -> list[str]:
     """Return one line per segment, with its time or its page in front."""
-    return [f"[{_place(s)}] {_one_line(s.text)}" for s in segments]
+    return [f"[{place(s)}] {one_line(s.text)}" for s in segments]
 
 
 def lecture_block(material: StudyMaterial, lines: Iterable[str]) -> tuple[str, str]:
@@ -82,37 +83,31 @@ def lecture_block(material: StudyMaterial, lines: Iterable[str]) -> tuple[str, s
     whenever the call is repeated, and yet nobody can write a transcript that holds
     its own end: that would take a text that contains its own hash.
     """
-    content = "\n".join((*_heading(material), "", *lines))
+    return delimited("\n".join((*_heading(material), "", *lines)))
+
+
+def delimited(content: str) -> tuple[str, str]:
+    """Return data between lines that it cannot hold itself, and their label."""
     label = sha256(content.encode("utf-8", "replace")).hexdigest()[:32]
     return f"BEGIN {label}\n{content}\nEND {label}", label
 
 
 def _heading(material: StudyMaterial) -> Iterator[str]:
-    yield f"Lecture: {_one_line(material.title)}"
-    yield f"Language: {_one_line(material.language)}"
+    yield f"Lecture: {one_line(material.title)}"
+    yield f"Language: {one_line(material.language)}"
     if material.lecture_mode:
-        yield f"Kind of lecture: {_one_line(material.lecture_mode)}"
+        yield f"Kind of lecture: {one_line(material.lecture_mode)}"
     if material.threads:
         yield "Known ideas of the course:"
         yield from map(_thread, material.threads)
 
 
 def _thread(thread: KnownThread) -> str:
-    title, summary = _one_line(thread.title), _one_line(thread.summary)
+    title, summary = one_line(thread.title), one_line(thread.summary)
     return f"- {title} (in {len(thread.lecture_ids)} lectures): {summary}"
 
 
-def _place(segment: Segment) -> str:
-    if segment.page is not None:
-        return f"p. {segment.page}"
-    minutes, seconds = divmod(segment.start_ms // 1000, 60)
-    hours, minutes = divmod(minutes, 60)
-    return (
-        f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes:02}:{seconds:02}"
-    )
-
-
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Return the text without line breaks, so that it cannot pretend to be a line."""
     return " ".join(text.split())
 

@@ -2,21 +2,34 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from google.genai.types import GenerateContentConfig
+from google.genai.types import (
+    Content,
+    GenerateContentConfig,
+    GenerateContentResponse,
+    Part,
+)
 from pydantic import BaseModel
 
 from common.errors import BadRequest, ProviderError, ProviderUnavailable
 from common.prompts import prompt
 from common.providers import catalog
-from common.providers.gemini_client import GeminiAccount, ask, by_key, by_project
+from common.providers.gemini_client import (
+    GeminiAccount,
+    ask,
+    by_key,
+    by_project,
+    listen,
+)
 from common.providers.llm import LanguageModel, Reply, configured_model
+from common.providers.llm.chatting import ANSWER_TOKENS
 from common.providers.llm.prompted import PromptedModel
 from common.providers.llm.schema import without_required_cycles
 from common.settings import Settings
+from common.talk import Turn
 from common.transcript import Engine
 from common.usage import Usage
 
@@ -24,8 +37,12 @@ from common.usage import Usage
 # second, and thoughts before them. Below the ten minutes of one worker request.
 _READ_SECONDS = 480
 
+_CHAT_SECONDS = 60  # until the first word, and between two: people wait for them
+
 # Twice the longest answer, because thoughts count; half of what the models can.
 _ANSWER_TOKENS = 32_768
+
+_ROLES = {"user": "user", "assistant": "model"}
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[\w@/-]|\.(?!\.))*")  # it becomes a part of a URL
 
@@ -100,9 +117,14 @@ def _prompted(
     chosen = catalog.chat_model(model or configured_model(settings, provider))
     if not _NAME.fullmatch(chosen.name):
         raise BadRequest("This is not the name of a model.", code="model_unknown")
-    chat = GeminiChat(account(settings, read_seconds=_READ_SECONDS), chosen)
+    writer = GeminiChat(account(settings, read_seconds=_READ_SECONDS), chosen)
+    talker = GeminiChat(account(settings, read_seconds=_CHAT_SECONDS), chosen)
     return PromptedModel(
-        Engine(provider, chosen.name), chat.complete, chosen, _ANSWER_TOKENS
+        Engine(provider, chosen.name),
+        writer.complete,
+        talker.stream,
+        chosen,
+        _ANSWER_TOKENS,
     )
 
 
@@ -124,6 +146,29 @@ class GeminiChat:
         answer = self._asked(system, user, schema)
         document = _document(answer, self.account.provider)
         return Reply(document, self._usage(answer.usageMetadata or _Used()))
+
+    def stream(self, system: str, turns: Sequence[Turn]) -> Iterator[str | Usage]:
+        """Yield the model's answer in words, and at the end what it used."""
+        said = [
+            Content(role=_ROLES[turn.role], parts=[Part(text=turn.text)])
+            for turn in turns
+        ]
+        config = GenerateContentConfig(
+            system_instruction=system, max_output_tokens=ANSWER_TOKENS
+        )
+        used, finished = _Used(), False
+        for chunk in listen(self.account, self.model.name, said, config):
+            heard = _Answer.model_validate(_document_of(chunk))
+            used = heard.usageMetadata or used
+            text, ends = _heard(heard, self.account.provider)
+            finished = finished or ends
+            if text:
+                yield text
+        if not finished:
+            raise ProviderUnavailable(
+                f"{self.account.provider}: the answer is cut short."
+            )
+        yield self._usage(used)
 
     def _asked(self, system: str, user: str, schema: dict[str, Any]) -> _Answer:
         loose = without_required_cycles(schema)
@@ -156,6 +201,26 @@ class GeminiChat:
                 input_tokens=read, output_tokens=written
             ),
         )
+
+
+def _document_of(chunk: GenerateContentResponse) -> dict[str, Any]:
+    return chunk.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _heard(chunk: _Answer, provider: str) -> tuple[str, bool]:
+    """Return the words in one piece of an answer, and whether it is the last one.
+
+    Raises:
+        ProviderError: it is blocked.
+    """
+    if chunk.promptFeedback and chunk.promptFeedback.blockReason:
+        raise _refused(provider, chunk.promptFeedback.blockReason)
+    if not chunk.candidates:
+        return "", False
+    candidate = chunk.candidates[0]
+    if candidate.finishReason in _BLOCKED:
+        raise _refused(provider, candidate.finishReason)
+    return _text(candidate), candidate.finishReason is not None
 
 
 def _refuses_schema(exc: ProviderError) -> bool:

@@ -1,10 +1,12 @@
 """Study material by OpenAI, or by any server that speaks its Chat Completions."""
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from openai import BadRequestError, OpenAI, UnprocessableEntityError
+from openai import BadRequestError, OpenAI, Stream, UnprocessableEntityError
+from openai.types.chat import ChatCompletionChunk
 from pydantic import BaseModel
 
 from common.errors import ProviderError, ProviderUnavailable
@@ -12,14 +14,16 @@ from common.prompts import prompt
 from common.providers import catalog
 from common.providers.llm import LanguageModel, Reply, configured_model
 from common.providers.llm.prompted import PromptedModel
-from common.providers.openai_client import RawReply, ask, openai_client
+from common.providers.openai_client import RawReply, ask, listen, openai_client
 from common.settings import Settings
+from common.talk import Turn
 from common.transcript import Engine
 from common.usage import Usage
 
 # Nothing is sent before the whole answer is written: some 10,000 tokens at 50 a
 # second, and reasoning before them. Below the ten minutes of one worker request.
 _READ_SECONDS = 480
+_CHAT_SECONDS = 60  # until the first word, and between two: people wait for them
 
 
 class _Message(BaseModel):
@@ -42,6 +46,21 @@ class _Answer(BaseModel):
     usage: _Used | None = None
 
 
+class _Delta(BaseModel):
+    content: str | None = None
+    refusal: str | None = None
+
+
+class _PartOfChoice(BaseModel):
+    delta: _Delta
+    finish_reason: str | None = None
+
+
+class _PartOfAnswer(BaseModel):
+    choices: list[_PartOfChoice] = []
+    usage: _Used | None = None
+
+
 def openai_model(settings: Settings, model: str | None) -> LanguageModel:
     """Return the language model; ``model`` None means the configured one.
 
@@ -49,8 +68,11 @@ def openai_model(settings: Settings, model: str | None) -> LanguageModel:
         BadRequest: no key is set.
     """
     chosen = catalog.chat_model(model or configured_model(settings, "openai"))
-    chat = OpenAIChat(openai_client(settings, read_seconds=_READ_SECONDS), chosen)
-    return PromptedModel(Engine("openai", chosen.name), chat.complete, chosen)
+    writer = OpenAIChat(openai_client(settings, read_seconds=_READ_SECONDS), chosen)
+    talker = OpenAIChat(openai_client(settings, read_seconds=_CHAT_SECONDS), chosen)
+    return PromptedModel(
+        Engine("openai", chosen.name), writer.complete, talker.stream, chosen
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +101,30 @@ class OpenAIChat:
 
         answer = ask(self.client, send, _Answer)
         return Reply(_document(answer), self._usage(answer.usage or _Used()))
+
+    def stream(self, system: str, turns: Sequence[Turn]) -> Iterator[str | Usage]:
+        """Yield the model's answer in words, and at the end what it used."""
+        messages: list[Any] = [{"role": "system", "content": system}]
+        messages += [{"role": turn.role, "content": turn.text} for turn in turns]
+
+        def send() -> Stream[ChatCompletionChunk]:
+            return self.client.chat.completions.create(
+                model=self.model.name,
+                messages=messages,
+                stream=True,
+                stream_options={"include_usage": True},
+            )
+
+        used, finished = _Used(), False
+        for part in listen(self.client, send, _PartOfAnswer):
+            used = part.usage or used
+            for choice in part.choices[:1]:
+                finished = finished or _ends(choice)
+                if choice.delta.content:
+                    yield choice.delta.content
+        if not finished:
+            raise ProviderUnavailable("openai: the answer is cut short.")
+        yield self._usage(used)
 
     def _create(self, system: str, user: str, form: Any) -> RawReply:  # noqa: ANN401
         # No temperature and no limit of tokens: reasoning models refuse the one,
@@ -139,6 +185,19 @@ def _document(answer: _Answer) -> dict[str, Any]:
             "openai: the model does not answer with an object.", code="provider_schema"
         )
     return document
+
+
+def _ends(choice: _PartOfChoice) -> bool:
+    """Tell whether this is the last piece of an answer.
+
+    Raises:
+        ProviderError: the model refuses.
+    """
+    if choice.delta.refusal or choice.finish_reason == "content_filter":
+        raise ProviderError(
+            "openai: the model refuses to answer.", code="provider_refused"
+        )
+    return choice.finish_reason is not None
 
 
 def _without_fence(text: str) -> str:

@@ -1,17 +1,18 @@
 """Study material from any model that answers by a JSON schema."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from common.briefs import Brief, BriefMaterial
 from common.errors import ProviderError
 from common.prompts import prompt
 from common.providers import catalog
-from common.providers.llm import Remember, Reply
+from common.providers.llm import Remember, Reply, scene_prompts, short_texts
 from common.providers.llm.briefing import (
     lecture_block,
     preset_text,
@@ -19,10 +20,13 @@ from common.providers.llm.briefing import (
     transcript_lines,
     windows,
 )
+from common.providers.llm.chatting import Stream, told
 from common.providers.llm.schema import strict_schema, stripped
+from common.scenes import Proposals, SceneMaterial, Scenes
 from common.study import StudyDraft, StudyMaterial, Text
+from common.talk import Talk
 from common.transcript import Engine
-from common.usage import Estimate
+from common.usage import Estimate, Usage
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
@@ -65,7 +69,7 @@ class Notes(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
+class Question:
     """What is asked in one call; ``label`` must not come back in the answer."""
 
     purpose: str
@@ -85,6 +89,7 @@ class PromptedModel:
 
     engine: Engine
     complete: Complete
+    stream: Stream
     model: catalog.Model
     answer_tokens: int = _ANSWER_TOKENS
 
@@ -92,16 +97,60 @@ class PromptedModel:
         """Return a draft; its quotes are the model's and not yet checked."""
         system = prompt("study_system_v1")
         preset = preset_text(material.preset)
-        budget = self._budget(material, system, preset)
-        lines = self._reduced(
+        budget = self.budget(material, system, preset)
+        lines = self.reduced(
             material, transcript_lines(material.segments), budget, remember
         )
         block, label = lecture_block(material, lines)
         user = prompt("study_v1", preset=preset, lecture=block)
-        question = _Question("study", system, user, label)
-        return self._answer(question, StudyDraft, remember)
+        question = Question("study", system, user, label)
+        return self.answer(question, StudyDraft, remember)
 
-    def _budget(self, material: StudyMaterial, *texts: str) -> int:
+    def brief(self, material: BriefMaterial, remember: Remember) -> Brief:
+        """Return a note or a summary in the model's own words."""
+        system = short_texts.system()
+        if material.at_ms is not None:
+            question = Question("note", system, *short_texts.note(material))
+            return Brief(self.answer(question, short_texts.NoteShape, remember).text)
+        study = material.study
+        room = self.budget(study, system)
+        lines = self.reduced(study, transcript_lines(study.segments), room, remember)
+        told = short_texts.summary(material, lines)
+        question = Question("summary", system, *told)
+        found = self.answer(question, short_texts.SummaryShape, remember)
+        return Brief(found.summary, tuple(found.questions))
+
+    def scenes(self, material: SceneMaterial, remember: Remember) -> Scenes:
+        """Return the scenes that the model proposes, as far as they can be.
+
+        A long film is asked about part by part; the best of all parts are kept.
+        """
+        system, around = scene_prompts.around(material)
+        room = self.budget(material.study, system, around)
+        questions = [
+            Question("scenes", system, *asked)
+            for asked in scene_prompts.parts(material, room)
+        ]
+        return scene_prompts.joined(
+            [self.answer(question, Proposals, remember) for question in questions],
+            material,
+        )
+
+    def chat(self, talk: Talk) -> Iterator[str | Usage]:
+        """Yield the model's answer, as long as it keeps the label to itself."""
+        asked = told(talk)
+        end = ""
+        for piece in self.stream(asked.system, asked.turns):
+            if isinstance(piece, str):
+                end = end[-len(asked.label) :] + piece
+                if asked.label in end:
+                    raise ProviderError(
+                        f"{self.engine.provider}: the model obeys its material.",
+                        code="provider_refused",
+                    )
+            yield piece
+
+    def budget(self, material: StudyMaterial, *texts: str) -> int:
         """Return how many tokens are left for the transcript beside ``texts``."""
         heading, _label = lecture_block(material, ())
         said = sum(tokens(text) for text in (*texts, heading))
@@ -110,13 +159,18 @@ class PromptedModel:
         answers = 2 * min(_ANSWER_TOKENS, context // 4)
         return max(context - answers - said, _LEAST_BUDGET)
 
-    def _reduced(
+    def reduced(
         self,
         material: StudyMaterial,
         lines: Sequence[str],
         budget: int,
         remember: Remember,
     ) -> Sequence[str]:
+        """Return the lines, or notes on them that fit into ``budget`` tokens.
+
+        Raises:
+            ProviderError: as ``LanguageModel`` says.
+        """
         for _round in range(_ROUNDS):
             if sum(tokens(line) + 1 for line in lines) <= budget:
                 return lines
@@ -143,15 +197,19 @@ class PromptedModel:
             user = prompt(
                 "notes_v1", number=str(number), total=str(len(parts)), lecture=block
             )
-            question = _Question("notes", system, user, label)
-            notes = self._answer(question, Notes, remember).notes[:count]
+            question = Question("notes", system, user, label)
+            notes = self.answer(question, Notes, remember).notes[:count]
             noted += (_note_line(part[0], note) for note in notes)
         return noted
 
-    def _answer(
-        self, question: _Question, shape: type[Shape], remember: Remember
+    def answer(
+        self, question: Question, shape: type[Shape], remember: Remember
     ) -> Shape:
-        """Return the model's answer, after one request to mend it if needed."""
+        """Return the model's answer, after one request to mend it if needed.
+
+        Raises:
+            ProviderError: as ``LanguageModel`` says.
+        """
         document = self._asked(question, shape, remember)
         answer, problems = _checked(document, shape, question.label)
         if answer is None:
@@ -167,7 +225,7 @@ class PromptedModel:
         )
 
     def _asked(
-        self, question: _Question, shape: type[BaseModel], remember: Remember
+        self, question: Question, shape: type[BaseModel], remember: Remember
     ) -> dict[str, Any]:
         schema = strict_schema(shape)
 
@@ -178,7 +236,7 @@ class PromptedModel:
             self._step(question, schema), call, self._most(question, schema)
         )
 
-    def _most(self, question: _Question, schema: dict[str, Any]) -> Estimate:
+    def _most(self, question: Question, schema: dict[str, Any]) -> Estimate:
         """Return what the call may cost; a request that is refused costs nothing."""
         texts = (question.system, question.user, json.dumps(schema))
         cost = self.model.cost_usd_micros(
@@ -187,7 +245,7 @@ class PromptedModel:
         )
         return Estimate(self.engine.provider, self.engine.model, cost)
 
-    def _step(self, question: _Question, schema: dict[str, Any]) -> str:
+    def _step(self, question: Question, schema: dict[str, Any]) -> str:
         """Name the call by everything that its answer depends on."""
         parts = (
             self.engine.provider,
@@ -209,9 +267,9 @@ def _note_line(first_line: str, note: Note) -> str:
 
 
 def _repair(
-    question: _Question, document: dict[str, Any], problems: Sequence[str]
-) -> _Question:
-    return _Question(
+    question: Question, document: dict[str, Any], problems: Sequence[str]
+) -> Question:
+    return Question(
         purpose=f"{question.purpose}-repair",
         system=question.system,
         user=prompt(

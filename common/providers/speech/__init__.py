@@ -74,6 +74,13 @@ class BatchSpeech(Protocol):
             ProviderError: as ``Speech.recognize``; the operation itself may be well.
         """
 
+    def cancel(self, operation: str) -> None:
+        """Stop an operation if it can be stopped; one that is over is harmless.
+
+        Raises:
+            ProviderError: as ``Speech.recognize``.
+        """
+
 
 class Speech(Protocol):
     """Recognise speech in one piece of audio."""
@@ -90,12 +97,15 @@ class Speech(Protocol):
     def batch(self) -> BatchSpeech | None:
         """The way for whole recordings, if there is one."""
 
-    def recognize(self, flac: bytes, *, language: str) -> Heard:
+    def recognize(
+        self, flac: bytes, *, language: str, prompt: str | None = None
+    ) -> Heard:
         """Return what is said.
 
         Args:
             flac: 16 kHz mono FLAC, within ``limits``.
             language: BCP 47 tag, e.g. ``en-GB``.
+            prompt: names and words that may come up, for those who take hints.
 
         Raises:
             ProviderBusy: too many requests; try again, uncounted.

@@ -86,7 +86,13 @@ class GoogleSpeech:
     def batch(self) -> "GoogleBatch":  # noqa: D102
         return GoogleBatch(self)
 
-    def recognize(self, flac: bytes, *, language: str) -> Heard:  # noqa: D102
+    def recognize(  # noqa: D102
+        self,
+        flac: bytes,
+        *,
+        language: str,
+        prompt: str | None = None,  # noqa: ARG002 - it takes no hints of this kind
+    ) -> Heard:
         length_ms = length_of(flac)
         if length_ms is None:
             raise UnreadableMedia("The piece is not a FLAC file of known length.")
@@ -171,6 +177,12 @@ class GoogleBatch:
         if found.error.code:
             return meaning(found.error.code, found.error.message)
         return self._heard(found.response.value, length_ms, language)
+
+    def cancel(self, operation: str) -> None:  # noqa: D102
+        with translated(), suppress(NotFound):
+            self.speech.client.cancel_operation(
+                {"name": operation}, retry=None, timeout=_START_SECONDS
+            )
 
     def _operation(self, name: str) -> Any | None:  # noqa: ANN401 - protobuf
         with translated(), suppress(NotFound):

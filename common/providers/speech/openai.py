@@ -86,13 +86,16 @@ class OpenAISpeech:
     def batch(self) -> None:
         """There is no way but in pieces."""
 
-    def recognize(self, flac: bytes, *, language: str) -> Heard:
+    def recognize(
+        self, flac: bytes, *, language: str, prompt: str | None = None
+    ) -> Heard:
         """Return what is said; times that cannot be are mended or dropped."""
         length_ms = _length_ms(flac)
 
         def send() -> RawReply:
             return self.client.audio.transcriptions.with_raw_response.create(
-                file=("piece.flac", flac, "audio/flac"), **self._wishes(language)
+                file=("piece.flac", flac, "audio/flac"),
+                **self._wishes(language, prompt),
             )
 
         answer = ask(self.client, send, _Answer)
@@ -102,8 +105,10 @@ class OpenAISpeech:
             usage=self._usage(answer.usage, length_ms),
         )
 
-    def _wishes(self, language: str) -> dict[str, Any]:
+    def _wishes(self, language: str, prompt: str | None) -> dict[str, Any]:
         wishes: dict[str, Any] = {"model": self.model.name, "response_format": "json"}
+        if prompt:
+            wishes["prompt"] = prompt
         if self.model.timestamps:
             wishes["response_format"] = "verbose_json"
             wishes["timestamp_granularities"] = ["segment"]

@@ -51,7 +51,13 @@ class PocketsphinxSpeech:
         """Start nothing yet; ``processes`` is one per core unless given."""
         self.decoders = Decoders(processes or _cores(), patience_seconds)
 
-    def recognize(self, flac: bytes, *, language: str) -> Heard:  # noqa: D102
+    def recognize(  # noqa: D102
+        self,
+        flac: bytes,
+        *,
+        language: str,
+        prompt: str | None = None,  # noqa: ARG002 - its vocabulary is fixed
+    ) -> Heard:
         _require_english(language)
         _require_package()
         pcm = _pcm(flac)

@@ -81,7 +81,9 @@ class WhisperSpeech:
             )
         return cls(settings.whisper_model)
 
-    def recognize(self, flac: bytes, *, language: str) -> Heard:
+    def recognize(
+        self, flac: bytes, *, language: str, prompt: str | None = None
+    ) -> Heard:
         """Return what is said; times that cannot be are mended or dropped.
 
         Raises:
@@ -98,7 +100,7 @@ class WhisperSpeech:
                 "The local recogniser is busy.", retry_after_seconds=_BUSY_SECONDS
             )
         try:
-            parts, heard = _listen(model, samples, code)
+            parts, heard = _listen(model, samples, code, prompt)
         finally:
             self._place.release()
         return Heard(
@@ -173,10 +175,15 @@ def _code(model: "WhisperModel", language: str) -> str | None:
 
 
 def _listen(
-    model: "WhisperModel", samples: npt.NDArray[np.float32], code: str | None
+    model: "WhisperModel",
+    samples: npt.NDArray[np.float32],
+    code: str | None,
+    prompt: str | None,
 ) -> tuple[list[Part], str]:
     try:
-        segments, about = model.transcribe(samples, language=code)
+        segments, about = model.transcribe(
+            samples, language=code, initial_prompt=prompt
+        )
         return [_part(segment) for segment in segments], about.language
     except (MemoryError, RuntimeError) as exc:  # ctranslate2's, e.g. out of memory
         raise ProviderUnavailable(

@@ -3,17 +3,30 @@
 No network, no key, and the same answer every time.
 """
 
+from collections.abc import Iterator
+
+from common.briefs import Brief, BriefMaterial
 from common.errors import ProviderError
 from common.providers.llm import Remember
+from common.providers.llm.extractive.brief import brief
 from common.providers.llm.extractive.cards import flashcards
 from common.providers.llm.extractive.chapters import outline
 from common.providers.llm.extractive.concepts import concept_updates, concepts
 from common.providers.llm.extractive.glossary import key_terms
 from common.providers.llm.extractive.notes import Notes, take_notes
 from common.providers.llm.extractive.questions import exam_questions
+from common.providers.llm.extractive.scenes import propose
 from common.providers.llm.extractive.summary import summary
+from common.providers.llm.extractive.talking import answer
+from common.scenes import SceneMaterial, Scenes, checked
 from common.study import StudyDraft, StudyMaterial, Term
+from common.talk import Talk
 from common.transcript import Engine
+from common.usage import Usage
+
+_HOW_SCENES = (
+    "Found without a language model, by key phrases, density of speech and pauses."
+)
 
 
 class ExtractiveModel:
@@ -30,10 +43,7 @@ class ExtractiveModel:
         del remember  # nothing here costs money
         notes = take_notes(material)
         if notes is None:
-            raise ProviderError(
-                "The transcript is empty: nobody speaks in this recording.",
-                code="transcript_empty",
-            )
+            raise _silence()
         cards = flashcards(notes.entries, notes.parts, notes.reading)
         questions = exam_questions(notes)
         return StudyDraft(
@@ -45,6 +55,35 @@ class ExtractiveModel:
             concepts=concepts(notes),
             concept_updates=concept_updates(notes),
         )
+
+    def brief(self, material: BriefMaterial, remember: Remember) -> Brief:
+        """Return the best of what was said, always the same; nothing is paid.
+
+        Raises:
+            ProviderError: ``transcript_empty``, as nobody spoke.
+        """
+        del remember  # nothing here costs money
+        found = brief(material)
+        if found is None:
+            raise _silence()
+        return found
+
+    def scenes(self, material: SceneMaterial, remember: Remember) -> Scenes:
+        """Return where most is said between two pauses; nothing is paid."""
+        del remember  # nothing here costs money
+        return checked(propose(material), material, _HOW_SCENES)
+
+    def chat(self, talk: Talk) -> Iterator[str | Usage]:
+        """Yield what was said about the question, in the speaker's words."""
+        yield from answer(talk)
+        yield Usage(self.engine.provider, self.engine.model, cost_usd_micros=0)
+
+
+def _silence() -> ProviderError:
+    return ProviderError(
+        "The transcript is empty: nobody speaks in this recording.",
+        code="transcript_empty",
+    )
 
 
 def _only_term(notes: Notes) -> Term:

@@ -21,17 +21,26 @@ def set_aside(deps: Deps, most: Estimate) -> Iterator[UUID | None]:
         BudgetExhausted: nothing was called; go on tomorrow.
         BudgetRefused: nothing was called, and never will be.
     """
-    limit_usd = deps.settings.daily_budget_usd
-    if limit_usd is None:
-        yield None
-        return
-    with deps.db.begin() as session:
-        held = budget.reserve(session, limit_usd, most)
+    held = hold(deps, most)
     try:
         yield held
     except ProviderError as exc:
         give_back(deps, held, exc)
         raise
+
+
+def hold(deps: Deps, most: Estimate) -> UUID | None:
+    """Set aside what a call may cost; None where nothing has to be.
+
+    Raises:
+        BudgetExhausted: go on tomorrow.
+        BudgetRefused: on no day.
+    """
+    limit_usd = deps.settings.daily_budget_usd
+    if limit_usd is None:
+        return None
+    with deps.db.begin() as session:
+        return budget.reserve(session, limit_usd, most)
 
 
 def give_back(deps: Deps, held: UUID | None, failure: ProviderError) -> None:
