@@ -5,6 +5,7 @@ Colours and tones tell which clip is seen and heard at a second of the result.
 
 import io
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
@@ -84,10 +85,10 @@ def interrupted(*, heard=(0.0, 0.4, 0.8), seconds=1.2, hertz=440.0):
         media.mux(video.encode(None))
         for begin, length in ((start, stop - start), (again, seconds - again)):
             wave = sine(length, hertz=hertz, rate=RATE).reshape(1, -1)
-            frame = av.AudioFrame.from_ndarray(wave, "s16", "mono")
-            frame.sample_rate, frame.time_base = RATE, Fraction(1, RATE)
-            frame.pts = round(begin * RATE)
-            media.mux(sound.encode(frame))
+            heard = av.AudioFrame.from_ndarray(wave, "s16", "mono")
+            heard.sample_rate, heard.time_base = RATE, Fraction(1, RATE)
+            heard.pts = round(begin * RATE)
+            media.mux(sound.encode(heard))
     file.seek(0)
     return file
 
@@ -113,9 +114,12 @@ def picture(colour=WHITE, size=(40, 20)):
 class Result:
     """A film that was made, decoded: its pictures and its samples."""
 
+    samples: Any  # None where there is no sound
+    rate: Any
+
     def __init__(self, content):
         self.content = content
-        with av.open(io.BytesIO(content)) as media:
+        with av.open(io.BytesIO(content), "r") as media:
             video = media.streams.video[0]
             self.codec = video.codec_context.name
             self.rate = video.average_rate
@@ -123,7 +127,7 @@ class Result:
             shown = list(media.decode(video))
             self.times = [frame.time for frame in shown]
             self.frames = [frame.to_ndarray(format="rgb24") for frame in shown]
-        with av.open(io.BytesIO(content)) as media:
+        with av.open(io.BytesIO(content), "r") as media:
             self.sound_codecs = [s.codec_context.name for s in media.streams.audio]
             self.texts = [s.codec_context.name for s in media.streams.subtitles]
             self.samples = _samples(media) if self.sound_codecs else None

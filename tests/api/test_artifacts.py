@@ -103,7 +103,7 @@ def test_vertex_is_refused_where_our_account_has_no_role_for_it(deps, lecture, q
     without = make_api(with_settings(deps, vertex=False, **project))
     reply = without.post("/lectures/l1/generate", json=body)
     assert reply.status_code == 400
-    assert reply.json["detail"].endswith("is not configured: set PEGASUS_VERTEX.")
+    assert "is not configured: set PEGASUS_VERTEX." in reply.text
     assert queue.take() == []
     allowed = make_api(with_settings(deps, **project))
     assert allowed.post("/lectures/l1/generate", json=body).status_code == 200

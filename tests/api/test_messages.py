@@ -91,8 +91,8 @@ def test_citations_are_an_extra_key_of_the_last_piece(ask, llm):
 def test_the_turn_is_saved_whole_with_what_it_cites(ask, llm, api, ann, conversation):
     llm.speak = speaks("They release energy [0:45].")
     assert talking.said(ask()) == "They release energy [00:45]."
-    path = f"/v2/conversations/{conversation.id}/messages"
-    question, answer = api.get(path, headers=ann).json
+    reply = api.get(f"/v2/conversations/{conversation.id}/messages", headers=ann)
+    question, answer = reply.json
     assert list(question) == [
         *("id", "conversation_id", "role", "content", "metadata", "created_at"),
         "citations",

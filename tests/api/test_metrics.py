@@ -12,7 +12,17 @@ from tests import factories
 from tests.conftest import make_api
 from tests.factories import minute
 
-BUCKETS = ("1000", "5000", "10000", "30000", "60000", "120000", "300000", "600000", "900000")
+BUCKETS = (
+    "1000",
+    "5000",
+    "10000",
+    "30000",
+    "60000",
+    "120000",
+    "300000",
+    "600000",
+    "900000",
+)
 SAMPLE = re.compile(r"(?P<name>[a-z_]+)(?:\{(?P<labels>[^}]*)\})? (?P<value>[-+.\de]+)")
 LABEL = re.compile(r'(?P<name>[a-z_]+)="(?P<value>[^"\\\n]*)"')
 

@@ -67,6 +67,7 @@ def test_an_export_can_be_cancelled(api, clips):
     ended = api.post(f"/projects/demo/exports/{made['id']}/cancel").json
 
     assert (ended["status"], ended["error_code"]) == ("failed", "cancelled")
+    assert api.get(f"/projects/demo/exports/{made['id']}").json == ended
 
 
 def test_a_failed_or_cancelled_export_can_be_tried_again(api, clips):

@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import func, select
 
+from common.ids import new_id
 from common.models import SubtitleEdit
 from common.transcript import Segment
 from tests import factories
@@ -34,6 +35,21 @@ def patch(api, asset, *pairs, method="patch", headers=None, **fields):
 def edits(db):
     with db.begin() as session:
         return session.scalar(select(func.count(SubtitleEdit.id)))
+
+
+def test_a_film_that_is_not_there_has_no_subtitles(api):
+    gone = new_id()
+    one = {"segments": [{"index": 0, "text": "x"}]}
+    replies = [
+        api.get(f"/projects/demo/videos/{gone}/subtitles"),
+        api.put(f"/projects/demo/videos/{gone}/subtitles", json=one),
+        api.patch(f"/projects/demo/videos/{gone}/subtitles", json=one),
+        api.get(f"/projects/demo/videos/{gone}/subtitles/edits"),
+        api.post(
+            f"/projects/demo/videos/{gone}/subtitles/reversions", json={"edit_id": 1}
+        ),
+    ]
+    assert [reply.status_code for reply in replies] == [404] * 5
 
 
 def test_at_first_they_are_what_was_heard(api, asset):

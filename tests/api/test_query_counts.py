@@ -4,6 +4,7 @@ import io
 
 import pytest
 
+from api_service.routes.projects import TWIN
 from tests import factories
 from tests.conftest import spoken_wav
 from tests.factories import minute
@@ -100,7 +101,12 @@ def test_every_route_has_a_row(api):
         adapter.match(path.partition("?")[0], method=method)[0]
         for method, path, _ in COSTS
     }
-    assert set(api.application.view_functions) - measured == {
+    theirs = {  # see test_project_*: how much they do depends on what is sent
+        endpoint
+        for endpoint in api.application.view_functions
+        if endpoint.removeprefix(TWIN).startswith("project_")
+    }
+    assert set(api.application.view_functions) - measured - theirs == {
         "documentation.asset",
         "recordings.ingest",  # below
         "uploads.announce",

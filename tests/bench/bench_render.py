@@ -35,7 +35,8 @@ def moving(seconds, *, size=(1280, 720)):
     across, down = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
     with av.open(file, "w", format="mp4") as media:
         video = media.add_stream("libx264", rate=FPS, options={"preset": "ultrafast"})
-        video.width, video.height, video.pix_fmt = *size, "yuv420p"
+        video.width, video.height = size
+        video.pix_fmt = "yuv420p"
         sound = media.add_stream("aac", rate=RATE, layout="mono")
         for number in range(round(seconds * FPS)):
             red = (across + 7 * number) % 256
@@ -93,10 +94,10 @@ def rendered(timeline, clip, *, films):
             parts.append(files)
         for number in range(films):
             output = stack.enter_context(tempfile.TemporaryFile())
-            order = Join(plan=made, film=number, parts=len(parts), clips=(0, 1))
+            joined = Join(plan=made, film=number, parts=len(parts), clips=(0, 1))
             given = [io.BytesIO(clip.getvalue()) for _ in range(2)]
             own = [files[number] for files in parts]
-            studio.join(order, [*own, *given, tone(2.0)], output)
+            studio.join(joined, [*own, *given, tone(2.0)], output)
             size += os.fstat(output.fileno()).st_size
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

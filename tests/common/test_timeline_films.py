@@ -421,7 +421,7 @@ def test_no_picture_is_made_of_one_that_is_shown_later():
     """Else parts could not be put one behind another by counting."""
     made = film(timeline({}), [film_samples.film(RED, 1.5)])
 
-    with av.open(io.BytesIO(made.content)) as media:
+    with av.open(io.BytesIO(made.content), "r") as media:
         kinds = [int(frame.pict_type) for frame in media.decode(video=0)]
     assert set(kinds) <= {PictureType.I, PictureType.P}
     assert len(kinds) == 15

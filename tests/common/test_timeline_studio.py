@@ -2,12 +2,12 @@
 
 import io
 import os
+import subprocess
 import tempfile
 import time
 
 import pytest
 
-from common import sandbox
 from common.errors import InvalidInput, Unavailable
 from common.timeline import encoders, orders, studio
 from common.timeline.studio import Studio
@@ -89,12 +89,12 @@ def test_a_child_that_takes_too_long_is_ended(monkeypatch):
     ],
 )
 def test_a_child_that_dies_or_talks_nonsense_may_be_asked_again(monkeypatch, program):
-    original = sandbox.subprocess.Popen
+    original = subprocess.Popen
 
     def start(command, **options):
         return original([command[0], *program], **options)
 
-    monkeypatch.setattr(sandbox.subprocess, "Popen", start)
+    monkeypatch.setattr(subprocess, "Popen", start)
 
     with pytest.raises(Unavailable) as gone:
         Studio(ignore).look([io.BytesIO(b"junk")])

@@ -61,10 +61,10 @@ def rendered(made, files, *, marks=(), music=None, film=0, cuts=()):
         _do(order, given, written)
         parts.append(written[film])
     heard = [s.clip for s in made.spans if s.sound]
-    order = Join(plan=made, film=film, parts=len(parts), clips=heard)
+    joined = Join(plan=made, film=film, parts=len(parts), clips=heard)
     given = [*parts, *(_copy(files[n]) for n in heard), *([music] if music else [])]
     output = io.BytesIO()
-    _do(order, given, [output])
+    _do(joined, given, [output])
     return Result(output.getvalue())
 
 

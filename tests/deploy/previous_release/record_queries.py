@@ -5,8 +5,8 @@ A pytest plugin, to be loaded with a checkout of that release as working directo
     python -m pytest -p record_queries tests/api tests/common tests/worker
 
 with this folder on PYTHONPATH and QUERIES naming the file to write. Each statement is
-written once, for few values, as PostgreSQL would prepare it; what needs the types of its parameters
-from the driver, and so cannot be prepared, is left out and counted.
+written once, for few values, as PostgreSQL would prepare it; what needs the types of
+its parameters from the driver, and so cannot be prepared, is left out and counted.
 """
 
 import os
