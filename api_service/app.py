@@ -3,18 +3,11 @@
 from flask import Flask
 from werkzeug.routing import Map, PathConverter, UnicodeConverter
 
-from api_service import (
-    auth,
-    cors,
-    errors,
-    incoming,
-    rate_limits,
-    request_log,
-    streams,
-    vidwiz,
-)
-from api_service.incoming import UploadRequest
+from api_service import auth, cors, errors, rate_limits, request_log, vidwiz
+from api_service.live import streams
 from api_service.routes import BLUEPRINTS, projects
+from api_service.transfers import incoming
+from api_service.transfers.incoming import UploadRequest
 from common.deps import Deps
 
 

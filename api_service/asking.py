@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from api_service import idempotency
 from api_service.context import deps, reading
-from api_service.owners import may_see
+from api_service.people.owners import may_see
 from api_service.views import job_status
 from common import jobs
 from common.errors import NotFound

@@ -14,9 +14,10 @@ from flask import Flask, current_app, request
 from pydantic import SecretStr
 from sqlalchemy import func, select, update
 
-from api_service import guests, sessions, vidwiz
-from api_service.callers import Caller, recognise
+from api_service import vidwiz
 from api_service.context import deps, reading, sent_document
+from api_service.people import guests, sessions
+from api_service.people.callers import Caller, recognise
 from common.errors import AppError
 from common.models import LongTermToken, User
 from common.settings import Settings

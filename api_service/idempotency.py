@@ -17,8 +17,8 @@ from flask import request
 from sqlalchemy import Row, delete, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
-from api_service.callers import caller
 from api_service.context import deps, reading
+from api_service.people.callers import caller
 from common.errors import BadRequest, Conflict
 from common.models import IdempotencyKey
 

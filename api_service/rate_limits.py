@@ -8,8 +8,8 @@ from sqlalchemy import text
 
 from api_service import auth
 from api_service.auth import Access
-from api_service.callers import caller
 from api_service.context import deps
+from api_service.people.callers import caller
 from common.errors import AppError
 
 # One statement decides: the row is locked while it counts, so no two calls can both

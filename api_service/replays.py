@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from api_service import views
 from api_service.context import deps, reading
-from api_service.owners import may_see
+from api_service.people.owners import may_see
 from common import jobs
 from common.errors import BadRequest, Conflict, NotFound
 from common.jobs import Export, Generation, Payload, Transcription

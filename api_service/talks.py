@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy.orm import Session
 
-from api_service.callers import caller
 from api_service.context import deps, reading
+from api_service.people.callers import caller
 from api_service.rate_limits import client_address
 from common import wiz
 from common.errors import AppError

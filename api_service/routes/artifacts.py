@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from api_service import asking, views
 from api_service.context import body, deps, query, reading
 from api_service.openapi import describes
-from api_service.owners import visible
 from api_service.paging import PageQuery, Pagination, pagination
+from api_service.people.owners import visible
 from api_service.routes.lectures import preset_filter
 from api_service.routes.schemas import (
     LectureRow,

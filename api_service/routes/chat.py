@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from api_service import talks
 from api_service.context import body, reading
 from api_service.openapi import describes
-from api_service.owners import visible
+from api_service.people.owners import visible
 from common.errors import NotFound, ProviderError
 from common.models import Course, Lecture, TranscriptRecord
 from common.talk import Turn

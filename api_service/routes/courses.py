@@ -8,12 +8,13 @@ from pydantic import BaseModel, Field, StringConstraints
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
-from api_service import owners, progress, views
-from api_service.callers import caller
+from api_service import progress, views
 from api_service.context import body, deps, query, reading
 from api_service.openapi import describes
-from api_service.owners import visible
 from api_service.paging import PageQuery, Pagination, pagination
+from api_service.people import owners
+from api_service.people.callers import caller
+from api_service.people.owners import visible
 from api_service.routes.lectures import Progress, preset_filter
 from api_service.routes.schemas import LectureRow, Overall, PresetName, StageStatus
 from api_service.routes.threads import ThreadRow

@@ -12,8 +12,8 @@ from sqlalchemy import ColumnElement, Select, func, select
 from api_service import replays, views
 from api_service.context import deps, query, reading
 from api_service.openapi import describes
-from api_service.owners import visible_job
 from api_service.paging import PageQuery, Pagination, pagination
+from api_service.people.owners import visible_job
 from api_service.routes.schemas import JobRow, JobStatus
 from common.errors import AppError, NotFound
 from common.jobs.payloads import lecture_subject

@@ -10,11 +10,11 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from api_service import views
-from api_service.actors import deletion_order
 from api_service.context import deps, query, reading
 from api_service.openapi import describes
-from api_service.owners import may_see, visible
 from api_service.paging import PageQuery, Pagination, pagination
+from api_service.people.actors import deletion_order
+from api_service.people.owners import may_see, visible
 from api_service.routes.schemas import EntityType
 from common import deletions, threads
 from common.deletions import Deleted, Order

@@ -5,11 +5,12 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api_service import asking, files
+from api_service import asking
 from api_service.context import deps, reading
 from api_service.openapi import describes
-from api_service.owners import visible
+from api_service.people.owners import visible
 from api_service.routes.schemas import QueuedJob
+from api_service.transfers import files
 from common.errors import NotFound
 from common.exports import FORMATS, Format
 from common.jobs import Export

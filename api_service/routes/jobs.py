@@ -8,11 +8,12 @@ from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
 from sqlalchemy import func, select
 
-from api_service import owners, views
+from api_service import views
 from api_service.context import deps, query, reading
 from api_service.openapi import describes
-from api_service.owners import visible_job
 from api_service.paging import PageQuery, Pagination, pagination
+from api_service.people import owners
+from api_service.people.owners import visible_job
 from api_service.routes.schemas import JobRow, JobStatus
 from common.errors import NotFound
 from common.jobs.payloads import lecture_subject

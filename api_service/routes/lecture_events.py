@@ -7,11 +7,12 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api_service import progress, streams, views
+from api_service import progress, views
 from api_service.context import reading
+from api_service.live import streams
+from api_service.live.state_streams import State, tell
 from api_service.openapi import describes
-from api_service.owners import visible
-from api_service.state_streams import State, tell
+from api_service.people.owners import visible
 from common.errors import NotFound
 from common.models import Lecture
 

@@ -10,11 +10,11 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from api_service import progress, views
-from api_service.callers import caller
 from api_service.context import deps, query, reading
 from api_service.openapi import describes
-from api_service.owners import visible, visible_to
 from api_service.paging import PageQuery, Pagination, pagination
+from api_service.people.callers import caller
+from api_service.people.owners import visible, visible_to
 from api_service.routes.schemas import LectureRow, Links, Overall, PresetName, Stages
 from api_service.views import STAGE_JOB, StageJob
 from common.errors import BadRequest, NotFound

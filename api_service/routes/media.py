@@ -6,10 +6,10 @@ from flask import Blueprint, redirect, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
-from api_service import files
 from api_service.context import reading
 from api_service.openapi import describes
-from api_service.owners import visible
+from api_service.people.owners import visible
+from api_service.transfers import files
 from common.errors import NotFound
 from common.models import Lecture, Recording
 

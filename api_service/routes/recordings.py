@@ -10,10 +10,10 @@ from pydantic import BaseModel
 from werkzeug.datastructures import FileStorage
 
 from api_service import idempotency
-from api_service.callers import caller
 from api_service.context import deps, form, reading
 from api_service.openapi import describes
-from api_service.owners import visible
+from api_service.people.callers import caller
+from api_service.people.owners import visible
 from api_service.routes.schemas import Name, SpeechProvider
 from common import events, ingest, jobs, object_keys, objects, uploads
 from common.errors import BadRequest, InvalidInput

@@ -13,10 +13,10 @@ from pydantic import BaseModel, Field, StringConstraints
 from sqlalchemy import Row
 
 from api_service import findings
-from api_service.callers import caller
 from api_service.context import query, reading
 from api_service.openapi import describes
 from api_service.paging import PageQuery, Pagination, pagination
+from api_service.people.callers import caller
 from common import videos
 from common.grounding.plain import words
 from common.study_index import TAUGHT

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from api_service import views
 from api_service.context import reading
 from api_service.openapi import describes
-from api_service.owners import visible
+from api_service.people.owners import visible
 from common import concepts
 from common.errors import NotFound
 from common.models import Lecture, Thread, ThreadContribution

@@ -9,9 +9,10 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api_service import asking, owners
+from api_service import asking
 from api_service.context import deps, query, reading
 from api_service.openapi import describes
+from api_service.people import owners
 from api_service.routes.schemas import Name, QueuedJob, SpeechProvider
 from common.errors import NotFound
 from common.jobs import Transcription

@@ -7,9 +7,9 @@ from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, Field
 
-from api_service import content_ranges
 from api_service.context import deps, query
 from api_service.openapi import describes
+from api_service.transfers import content_ranges
 from common import uploads
 from common.errors import BadRequest, Conflict, NotFound
 from common.ingest import files

@@ -8,10 +8,10 @@ from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, Field
 
 from api_service import cors, rate_limits
-from api_service.callers import caller
 from api_service.context import body, deps, reading
 from api_service.openapi import describes
-from api_service.owners import visible
+from api_service.people.callers import caller
+from api_service.people.owners import visible
 from api_service.routes.schemas import SpeechProvider
 from common import ingest, uploads
 from common.assets import names

@@ -2,7 +2,7 @@
 
 from uuid import NAMESPACE_URL, uuid5
 
-from api_service import sessions
+from api_service.people import sessions
 from common.models import User
 from tests import factories
 from tests.api.guards import bearer

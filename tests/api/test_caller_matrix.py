@@ -14,9 +14,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import Connection
 from sqlalchemy.orm import sessionmaker
 
-from api_service import sessions
+from api_service.live.watchers import Watcher
+from api_service.people import sessions
 from api_service.routes.v2 import videos
-from api_service.watchers import Watcher
 from common.ids import new_id
 from common.models import (
     Conversation,

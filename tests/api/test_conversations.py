@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, select
 
-from api_service import guests
+from api_service.people import guests
 from common.models import Conversation, Job, Message, Video
 from tests import factories
 from tests.api import talking

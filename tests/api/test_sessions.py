@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import SecretStr
 from sqlalchemy import delete, update
 
-from api_service import auth, sessions
+from api_service import auth
+from api_service.people import sessions
 from common.models import LongTermToken, User
 from tests import factories
 from tests.api.guards import bearer, guarded, with_settings

@@ -10,10 +10,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from api_service import gunicorn_conf, streams
+from api_service import gunicorn_conf
 from api_service.app import create_app
-from api_service.streams import TooManyStreams, client_left, sse
-from api_service.watchers import Watcher
+from api_service.live import streams
+from api_service.live.streams import TooManyStreams, client_left, sse
+from api_service.live.watchers import Watcher
 from tests.api.guards import with_settings
 from tests.common.job_steps import until
 

@@ -8,7 +8,7 @@ import pytest
 from argon2 import PasswordHasher, extract_parameters
 from sqlalchemy import func, select
 
-from api_service import passwords
+from api_service.people import passwords
 from common.models import RateWindow, User
 from tests.api.guards import bearer, with_settings
 from tests.api.people import person, signed_in

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from sqlalchemy import select
 
-from api_service import sessions
+from api_service.people import sessions
 from api_service.routes.v2.schemas import moment
 from common.models import LongTermToken, User
 from tests.api.guards import bearer

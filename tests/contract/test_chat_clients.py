@@ -2,7 +2,7 @@
 
 import pytest
 
-from api_service import sessions
+from api_service.people import sessions
 from common.errors import ProviderUnavailable
 from tests.api import talking
 from tests.api.guards import with_settings

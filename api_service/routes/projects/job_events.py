@@ -10,14 +10,15 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from api_service import cors, streams
+from api_service import cors
 from api_service.auth import Forbidden
 from api_service.context import deps, reading
+from api_service.live import streams
+from api_service.live.sockets import websocket
+from api_service.live.state_streams import State, States, tell, text, until_last
+from api_service.live.watchers import IDLE_SECONDS
 from api_service.openapi import describes
 from api_service.routes.projects import schemas
-from api_service.sockets import websocket
-from api_service.state_streams import State, States, tell, text, until_last
-from api_service.watchers import IDLE_SECONDS
 from common.errors import NotFound
 from common.models import Job, JobLog
 

@@ -8,7 +8,6 @@ from flask.typing import ResponseReturnValue
 from api_service import idempotency
 from api_service.context import deps
 from api_service.openapi import describes
-from api_service.parts import Part
 from api_service.routes.projects.videos import (
     FIELD,
     Uploaded,
@@ -17,6 +16,7 @@ from api_service.routes.projects.videos import (
     named_part,
     removed_on_failure,
 )
+from api_service.transfers.parts import Part
 from common import object_keys, objects
 from common.assets import materials
 from common.assets.materials import Material

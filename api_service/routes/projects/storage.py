@@ -10,11 +10,11 @@ from pydantic import BaseModel
 from sqlalchemy import ColumnElement, Row, Select, literal, select
 from sqlalchemy.orm import Session
 
-from api_service import files
-from api_service.actors import deletion_order
 from api_service.context import deps, reading
 from api_service.openapi import describes
+from api_service.people.actors import deletion_order
 from api_service.routes.projects.videos import ours
+from api_service.transfers import files
 from common.assets import deleting, names, sizes
 from common.assets.rows import FIRST
 from common.assets.sizes import Size

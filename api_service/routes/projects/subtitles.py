@@ -11,10 +11,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from api_service import views
-from api_service.actors import actor
 from api_service.context import body, deps, query, reading
 from api_service.openapi import describes
 from api_service.paging import PageQuery, Pagination, pagination
+from api_service.people.actors import actor
 from api_service.routes.projects.transcripts import (
     FormatQuery,
     text_file,

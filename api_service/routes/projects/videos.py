@@ -12,14 +12,15 @@ from pydantic import BaseModel, Field, RootModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api_service import idempotency, parts
-from api_service.actors import deletion_order
+from api_service import idempotency
 from api_service.context import deps, query, reading
 from api_service.errors import InvalidRequest
 from api_service.openapi import describes
-from api_service.parts import Part
+from api_service.people.actors import deletion_order
 from api_service.routes.projects import schemas
 from api_service.routes.projects.schemas import AssetRow
+from api_service.transfers import parts
+from api_service.transfers.parts import Part
 from common import object_keys, objects
 from common.assets import deleting, films, names, rows
 from common.assets.rows import Arrival

@@ -8,11 +8,12 @@ from pydantic import BaseModel, Field, field_validator
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from api_service import google_sign_in, passwords, rate_limits, sessions
-from api_service.callers import caller
+from api_service import rate_limits
 from api_service.context import body, deps, reading
-from api_service.email_addresses import Email
 from api_service.openapi import describes
+from api_service.people import google_sign_in, passwords, sessions
+from api_service.people.callers import caller
+from api_service.people.email_addresses import Email
 from api_service.routes.v2.schemas import Told
 from common.errors import AppError, BadRequest, Conflict, NotFound
 from common.models import LongTermToken, User

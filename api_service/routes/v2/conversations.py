@@ -11,10 +11,10 @@ from sqlalchemy import ColumnElement, Row, Select, func, select
 from sqlalchemy.orm import Session
 
 from api_service import rate_limits
-from api_service.callers import caller
 from api_service.context import body, deps, query, reading
 from api_service.openapi import describes
-from api_service.owners import visible
+from api_service.people.callers import caller
+from api_service.people.owners import visible
 from api_service.routes.v2.schemas import Strict, moment, path_id
 from common import videos
 from common.errors import NotFound

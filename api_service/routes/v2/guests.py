@@ -4,9 +4,10 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
 
-from api_service import guests, rate_limits
+from api_service import rate_limits
 from api_service.context import deps
 from api_service.openapi import describes
+from api_service.people import guests
 
 bp = Blueprint("v2_guests", __name__, url_prefix="/v2/guests")
 

@@ -19,10 +19,10 @@ from api_service import brought
 from api_service.auth import Forbidden
 from api_service.brought import Language, Lines, Metadata
 from api_service.context import body, deps, query, reading
+from api_service.live.streams import streams, watcher
 from api_service.openapi import describes
 from api_service.rate_limits import client_address
 from api_service.routes.v2.schemas import path_id
-from api_service.streams import streams, watcher
 from common import jobs, videos
 from common.errors import BadRequest, NotFound
 from common.jobs import GiveBack, Lease, LeaseLost, VideoMetadata, VideoTranscript

@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 
 from api_service import talks
 from api_service.context import body, reading
+from api_service.live.streams import sse
 from api_service.openapi import describes
 from api_service.routes.v2 import conversations, talk_subjects
 from api_service.routes.v2.schemas import Strict, moment
-from api_service.streams import sse
 from common.errors import ProviderError, Unavailable
 from common.models import Conversation, Message
 from common.talk import Turn

@@ -9,9 +9,9 @@ from pydantic import AfterValidator, BaseModel, Field, RootModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api_service.callers import caller
 from api_service.context import body, deps, reading
 from api_service.openapi import describes
+from api_service.people.callers import caller
 from api_service.routes.v2.schemas import Strict, Told, path_id
 from api_service.routes.v2.views import NoteRead, note, path_video_id
 from common import jobs, videos

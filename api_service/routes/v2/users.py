@@ -7,9 +7,9 @@ from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, field_validator
 from sqlalchemy import exists, select
 
-from api_service.callers import caller
 from api_service.context import body, deps, reading
 from api_service.openapi import describes
+from api_service.people.callers import caller
 from api_service.routes.v2.schemas import moment
 from common.errors import NotFound
 from common.models import LongTermToken, User

@@ -11,9 +11,10 @@ from pydantic import BaseModel, Field
 from sqlalchemy import ColumnElement, Select, Subquery, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from api_service.callers import Caller, caller
 from api_service.context import query, reading
+from api_service.live.streams import sse, streams, watcher
 from api_service.openapi import describes
+from api_service.people.callers import Caller, caller
 from api_service.routes.v2.views import (
     HEARD,
     VideoRead,
@@ -22,7 +23,6 @@ from api_service.routes.v2.views import (
     path_video_id,
     video,
 )
-from api_service.streams import sse, streams, watcher
 from common.errors import BadRequest, NotFound
 from common.models import Conversation, Note, Video
 

@@ -13,7 +13,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from werkzeug.wsgi import ClosingIterator
 
-from api_service.streams import client_line, give_up_on_the_stuck, streams
+from api_service.live.streams import client_line, give_up_on_the_stuck, streams
 from common.errors import AppError
 
 _PING_SECONDS = 20.0  # proxies close what is silent for 30 s or more

@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Response, request
 
-from api_service.streams import sse
+from api_service.live.streams import sse
 
 State = Mapping[str, Any]
 States = Generator[State | None, None, None]

@@ -5,7 +5,7 @@ from typing import TypeAlias, TypeVar
 from sqlalchemy import ColumnElement, exists, func, or_, select, true
 from sqlalchemy.orm import Session, aliased
 
-from api_service.callers import caller
+from api_service.people.callers import caller
 from common.jobs import AiNote
 from common.models import (
     Course,

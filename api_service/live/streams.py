@@ -14,7 +14,7 @@ from flask import Flask, Response, current_app, has_request_context, request
 from sqlalchemy.orm import Session
 
 from api_service.context import deps
-from api_service.watchers import Watcher
+from api_service.live.watchers import Watcher
 from common.db import reading
 from common.errors import Unavailable
 

@@ -5,7 +5,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from api_service.email_addresses import normalised
+from api_service.people.email_addresses import normalised
 from common.errors import AppError, BadRequest, Conflict
 from common.models import User
 from common.providers.identity import BadToken, People, Person

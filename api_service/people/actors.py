@@ -2,7 +2,7 @@
 
 from flask import g, request
 
-from api_service.callers import caller
+from api_service.people.callers import caller
 from common.deletions import Order
 
 _CHARACTERS = 200
