@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from flask import Flask
@@ -165,6 +166,8 @@ def _operation(
         "parameters": [*_path_parameters(rule), *_query(description, schemas)],
         "responses": _responses(description),
     }
+    if "<project_id>" in rule.rule:  # checked for all of them before any route runs
+        operation["responses"].setdefault("400", _answer(ErrorDocument))
     if rest := text.partition("\n\n")[2]:
         operation["description"] = rest
     if request_body := _request_body(description, schemas):
@@ -224,6 +227,8 @@ def _request_body(
 
 def _responses(description: Description) -> dict[str, Any]:
     answers = {str(description.status): _answer(description.gives)}
+    if description.status == HTTPStatus.NO_CONTENT:
+        answers = {"204": {"description": "Nothing."}}
     for status, model in description.also.items():
         answers[str(status)] = _answer(model) if model else {"description": "Nothing."}
     takes = (description.query, description.body, description.form)
@@ -234,6 +239,8 @@ def _responses(description: Description) -> dict[str, Any]:
 
 
 def _answer(gives: Model | str) -> dict[str, Any]:
+    if gives == "text/event-stream":  # what its events hold, the route's text tells
+        return {"description": "Events.", "content": {gives: {"schema": {}}}}
     if isinstance(gives, str):
         return {
             "description": "The file.",

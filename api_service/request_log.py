@@ -29,10 +29,11 @@ def _begin() -> None:
     g.request_id = sent if _ACCEPTABLE.fullmatch(sent) else str(uuid4())
     g.started = time.perf_counter()
     name = f"{request.method} {request.url_rule or 'unknown'}"
-    g.open = ExitStack()
-    g.span = g.open.enter_context(tracing.request(name, request.headers))
+    opened = ExitStack()
+    g.setdefault("open", []).append(opened)  # a request made inside another shares g
+    g.span = opened.enter_context(tracing.request(name, request.headers))
     fields = tracing.log_fields(g.span.trace, deps().settings.google_cloud_project)
-    g.open.enter_context(logs.bind(request_id=g.request_id, **fields))
+    opened.enter_context(logs.bind(request_id=g.request_id, **fields))
 
 
 def _end(response: Response) -> Response:
@@ -52,5 +53,5 @@ def _end(response: Response) -> Response:
 
 
 def _unbind(_error: BaseException | None) -> None:
-    if opened := g.pop("open", None):
-        opened.close()
+    if opened := g.get("open"):
+        opened.pop().close()

@@ -19,7 +19,7 @@ from sqlalchemy.orm import sessionmaker
 import api_service.app
 import worker_service.app
 from common import db as database
-from common import migrations, tracing
+from common import logs, migrations, tracing
 from common.db import Db
 from common.deps import Deps
 from common.local.postgres import EmbeddedPostgres
@@ -61,6 +61,7 @@ def _the_trace_ends() -> Iterator[None]:
     """No request of a test goes on when the test has ended."""
     yield
     assert tracing.traceparent() is None
+    assert not logs._bound.get()  # noqa: SLF001 - what log lines would tell of it
 
 
 @pytest.fixture(scope="session")

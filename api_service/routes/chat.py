@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StrictBool, StringConstraints
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -42,7 +42,7 @@ class TurnIn(BaseModel):
     """What was said before."""
 
     text: Annotated[str, Field(max_length=20_000, pattern=_NO_NUL)]
-    isUser: bool
+    isUser: StrictBool
 
 
 class Scope(BaseModel):

@@ -47,7 +47,7 @@ def heard_as(speech, monkeypatch):
     model = speech.model()
     transcribe = model.transcribe
 
-    def noted(samples, *, language):
+    def noted(samples, *, language, initial_prompt):
         given.append(language)
         return transcribe(samples, language=language)
 
@@ -172,7 +172,7 @@ def test_one_piece_at_a_time_is_recognised(folder, flac, monkeypatch):
     at_work, go_on = threading.Event(), threading.Event()
     transcribe = model.transcribe
 
-    def slow(samples, *, language):
+    def slow(samples, *, language, initial_prompt):
         at_work.set()
         go_on.wait(10)
         return transcribe(samples, language=language)
@@ -189,7 +189,7 @@ def test_one_piece_at_a_time_is_recognised(folder, flac, monkeypatch):
 
 
 def test_a_failure_of_the_machine_may_be_tried_again(speech, flac, monkeypatch):
-    def full(_samples, *, language):
+    def full(_samples, *, language, initial_prompt):
         raise RuntimeError("out of memory")
 
     monkeypatch.setattr(speech.model(), "transcribe", full)
