@@ -54,7 +54,7 @@ class ProjectJobsQuery(PageQuery):
     """Which jobs; ``status`` may be given several times."""
 
     status: list[JobStatus] | None = None
-    limit: Annotated[int, Field(ge=0, le=_PAGE)] = _PAGE
+    limit: Annotated[int, Field(ge=0)] = _PAGE
 
 
 class ProjectJobs(RootModel[list[ProjectJob]]):
