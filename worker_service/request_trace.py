@@ -14,9 +14,12 @@ def register(app: Flask, project: str | None) -> None:
     def begin() -> None:
         """Runs before the check of the caller, so that refusals are in the trace."""
         name = f"{request.method} {request.url_rule or 'unknown'}"
-        g.open = ExitStack()
-        g.span = g.open.enter_context(tracing.request(name, request.headers))
-        g.open.enter_context(logs.bind(**tracing.log_fields(g.span.trace, project)))
+        opened = ExitStack()
+        g.setdefault("open", []).append(
+            opened
+        )  # a request made inside another shares g
+        g.span = opened.enter_context(tracing.request(name, request.headers))
+        opened.enter_context(logs.bind(**tracing.log_fields(g.span.trace, project)))
 
     @app.after_request
     def note(response: Response) -> Response:
@@ -25,5 +28,5 @@ def register(app: Flask, project: str | None) -> None:
 
     @app.teardown_request
     def end(_error: BaseException | None) -> None:
-        if opened := g.pop("open", None):
-            opened.close()
+        if opened := g.get("open"):
+            opened.pop().close()
