@@ -17,7 +17,7 @@ def register(app: Flask, project: str | None) -> None:
         opened = ExitStack()
         g.setdefault("open", []).append(
             opened
-        )  # a request made inside another shares g
+        )  # one in another shares g
         g.span = opened.enter_context(tracing.request(name, request.headers))
         opened.enter_context(logs.bind(**tracing.log_fields(g.span.trace, project)))
 
