@@ -15,9 +15,7 @@ def register(app: Flask, project: str | None) -> None:
         """Runs before the check of the caller, so that refusals are in the trace."""
         name = f"{request.method} {request.url_rule or 'unknown'}"
         opened = ExitStack()
-        g.setdefault("open", []).append(
-            opened
-        )  # one in another shares g
+        g.setdefault("open", []).append(opened)  # one in another shares g
         g.span = opened.enter_context(tracing.request(name, request.headers))
         opened.enter_context(logs.bind(**tracing.log_fields(g.span.trace, project)))
 
